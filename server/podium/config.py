@@ -1,0 +1,313 @@
+"""`config.yaml` to checked settings; every default lives here, every fault names key and line."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from podium.documents import Document, invalid_file, parse_document, read_document, validate
+from podium.domain.composition import FileModel
+from podium.domain.errors import (
+    ConfigError,
+    Fault,
+    FileInvalidError,
+    MissingVariableError,
+    WorkspaceError,
+)
+from podium.domain.limits import Limits
+from podium.domain.tool import Effects
+
+CONFIG_NAME = "config.yaml"
+STATE_FOLDER = ".podium"  # inside the workspace: journal, remembered eras
+_LIMITS = Limits()
+_SERVER_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class OrchestratorSection(FileModel):
+    """How requests are understood and compositions are played."""
+
+    max_steps_per_composition: int = Field(
+        10, ge=1, le=1000, description="Steps of one composition."
+    )
+    max_depth: int = Field(5, ge=1, le=50, description="Levels of nested compositions.")
+    execution_timeout: float = Field(
+        30, gt=0, le=86_400, description="Seconds for a whole execution."
+    )
+    intent_patterns_path: Path = Field(
+        Path("./patterns"), description="Folder of the pattern files."
+    )
+    compositions_path: Path = Field(
+        Path("./compositions"), description="Folder of the compositions."
+    )
+    transformers_path: Path = Field(
+        Path("./transformers"), description="Folder of the transformers."
+    )
+    default_intent_type: str = Field(
+        "generic", description="A composition of this type answers what nothing else matched."
+    )
+    parallel_execution: bool = Field(default=True, description="false: one call at a time.")
+    retry_failed_steps: bool = Field(
+        default=True, description="Retry reads that failed in passing."
+    )
+    max_retries: int = Field(
+        3, ge=0, le=20, description="Retries of a step, after its first attempt."
+    )
+    learning_enabled: bool = Field(default=True, description="Learn compositions from what worked.")
+    min_success_rate: float = Field(
+        0.7, ge=0, le=1, description="Success rate needed for promotion."
+    )
+    min_executions: int = Field(5, ge=1, description="Executions needed for promotion.")
+    promotion_confidence: float = Field(
+        0.8, ge=0, lt=1, description="One-sided confidence of the rate; 0 = the bare rate."
+    )
+
+
+class LimitsSection(FileModel):
+    """Bounds, each with its unit in its name."""
+
+    request_bytes: int = Field(_LIMITS.request_bytes, ge=1)
+    result_bytes: int = Field(_LIMITS.result_bytes, ge=1024)
+    regex_seconds: float = Field(_LIMITS.regex_seconds, gt=0, le=10)
+    expression_seconds: float = Field(_LIMITS.expression_seconds, gt=0, le=60)
+    expression_items: int = Field(_LIMITS.expression_items, ge=1)
+    max_iterations: int = Field(_LIMITS.max_iterations, ge=1)
+    journal_value_bytes: int = Field(_LIMITS.journal_value_bytes, ge=256)
+    journal_executions: int = Field(_LIMITS.journal_executions, ge=1)
+    start_seconds: float = Field(_LIMITS.start_seconds, gt=0, le=600)
+    tools_per_server: int = Field(_LIMITS.tools_per_server, ge=1)
+    concurrent_calls_per_server: int = Field(_LIMITS.concurrent_calls_per_server, ge=1)
+
+
+class UpstreamEntry(FileModel):
+    """One MCP server that Podium calls: a command to start, or a URL to reach."""
+
+    type: Literal["stdio", "http", "streamable-http", "streamableHttp"] | None = Field(
+        None, description="stdio or http; normally left out, the other keys tell."
+    )
+    command: str | None = Field(None, min_length=1, description="Program to start.")
+    args: tuple[str, ...] = Field((), description="Its arguments.")
+    env: dict[str, str] = Field(default_factory=dict, description="Its environment variables.")
+    cwd: Path | None = Field(None, description="Its working folder; default: the workspace.")
+    url: str | None = Field(None, pattern=r"^https?://", description="Streamable HTTP address.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of each request.")
+    disabled: bool = Field(default=False, description="true: Podium leaves it alone.")
+    allow: tuple[str, ...] = Field((), description="Globs: only these tools are offered.")
+    deny: tuple[str, ...] = Field((), description="Globs: these tools are not offered.")
+    effects: dict[str, Effects] = Field(
+        default_factory=dict, description='What tools do to the world: {"get_*": "read"}.'
+    )
+    start_seconds: float | None = Field(None, gt=0, le=600, description="Time to start and list.")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> "UpstreamEntry":
+        if (self.command is None) == (self.url is None):
+            raise ValueError("needs either 'command' (a program to start) or 'url', not both")
+        return self
+
+
+class ConfigFile(FileModel):
+    """The whole of `config.yaml`."""
+
+    schema_: str | None = Field(None, alias="$schema", description="For editors.")
+    orchestrator: OrchestratorSection = Field(default_factory=OrchestratorSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
+        default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
+    )
+    expose: Literal["none", "all"] | tuple[str, ...] = Field(
+        "none", description="Upstream tools to pass through: none, all, or globs over server.tool."
+    )
+    prefix: str = Field(
+        "{server}__",
+        max_length=64,
+        pattern=r"^(\{server\}|[A-Za-z0-9_-])*$",
+        description="Put before the names of passed-through tools; may be empty.",
+    )
+
+    @field_validator("mcpServers")
+    @classmethod
+    def _names_are_plain(cls, servers: dict[str, UpstreamEntry]) -> dict[str, UpstreamEntry]:
+        for name in servers:
+            if not _SERVER_ID.match(name):
+                raise ValueError(
+                    f"the server name '{name}' should be letters, digits, '_' and '-' (at most 64)"
+                )
+        return servers
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One upstream with its variables filled in; `fault` says why it cannot be used, if so."""
+
+    server_id: str
+    entry: UpstreamEntry
+    fault: WorkspaceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A workspace's settings, paths resolved against its folder."""
+
+    workspace: Path
+    orchestrator: OrchestratorSection
+    limits: Limits
+    servers: tuple[ServerConfig, ...]
+    expose: tuple[str, ...] = ()
+    prefix: str = "{server}__"
+    secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
+
+    @property
+    def state_folder(self) -> Path:
+        """Where Podium keeps what it remembers."""
+        return self.workspace / STATE_FOLDER
+
+    def folder(self, path: Path) -> Path:
+        """Return a path of the configuration, relative ones taken from the workspace."""
+        return (self.workspace / path.expanduser()).resolve()
+
+
+def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a `config.yaml`; the folder it stands in is the workspace.
+
+    Raises:
+        ConfigError: it cannot be read or has faults; all are listed.
+        MissingVariableError: a `${VAR}` outside an upstream's entry is not set.
+
+    """
+    try:
+        document = read_document(path)
+    except FileInvalidError as error:
+        raise ConfigError(error.message, hint=error.hint, faults=error.faults) from error
+    return config_of(document, environ)
+
+
+def config_text(text: str, workspace: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration that a text would give in a workspace; errors as `load_config`."""
+    return config_of(parse_document(workspace / CONFIG_NAME, text), environ)
+
+
+def config_of(document: Document, environ: Mapping[str, str] | None = None) -> Config:
+    """Check a parsed configuration; errors as `load_config`."""
+    environ = os.environ if environ is None else environ
+    value = {} if document.value is None else document.value
+    if not isinstance(value, dict):
+        raise invalid_file(
+            document.path, [Fault("should be a mapping of keys", line=1)], ConfigError
+        )
+    variables = _Variables(environ)
+    servers = value.get("mcpServers")
+    entries = servers if isinstance(servers, dict) else {}
+    filled, faults = {}, {}
+    for name, entry in entries.items():
+        try:
+            filled[name] = variables.fill(entry, document, ("mcpServers", name))
+        except MissingVariableError as error:
+            filled[name], faults[name] = entry, error
+    rest = variables.fill({k: v for k, v in value.items() if k != "mcpServers"}, document, ())
+    if "mcpServers" in value:
+        rest["mcpServers"] = filled if isinstance(servers, dict) else servers
+    checked = validate(Document(document.path, rest, document.lines), ConfigFile, ConfigError)
+    return Config(
+        workspace=document.path.parent.resolve(),
+        orchestrator=checked.orchestrator,
+        limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
+        servers=tuple(
+            ServerConfig(name, entry, faults.get(name))
+            for name, entry in checked.mcpServers.items()
+        ),
+        expose=_globs(checked.expose),
+        prefix=checked.prefix,
+        secrets=frozenset(variables.used | _secret_values(checked)),
+    )
+
+
+def _globs(expose: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(expose, tuple):
+        return expose
+    return ("*",) if expose == "all" else ()
+
+
+# --- ${VAR}
+
+_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET_NAME = re.compile(r"(?i)token|secret|passw|api_?key|authorization|credential|private")
+_NOT_SECRET = frozenset({"HOME", "PATH", "USER", "LOGNAME", "SHELL", "PWD", "TMPDIR", "LANG"})
+
+
+class _Variables:
+    """Fills `${VAR}` and `${VAR:-default}`, and remembers the values, which count as secrets."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.used: set[str] = set()
+
+    def fill(self, value: Any, document: Document, at: tuple[str | int, ...]) -> Any:
+        if isinstance(value, str):
+            return _VARIABLE.sub(lambda match: self._value_of(match, document, at), value)
+        if isinstance(value, dict):
+            return {k: self.fill(v, document, (*at, k)) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.fill(v, document, (*at, i)) for i, v in enumerate(value)]
+        return value
+
+    def _value_of(self, match: re.Match[str], document: Document, at: tuple[str | int, ...]) -> str:
+        name, default = match.groups()
+        if name is None:
+            return "$"  # `$$` writes a plain dollar
+        value = self._environ.get(name, default)
+        if value is None:
+            line = document.line_of(at)
+            place = f"{document.path}:{line}" if line is not None else str(document.path)
+            raise MissingVariableError(
+                f"{place}: {'.'.join(map(str, at))}: the environment variable {name} is not set",
+                hint=f"set {name}, or write ${{{name}:-default}}",
+            )
+        if name not in _NOT_SECRET and default is None:
+            self.used.add(value)
+        return value
+
+
+def _secret_values(checked: ConfigFile) -> set[str]:
+    """Return the values that are secrets by the name they go under."""
+    found = set()
+    for entry in checked.mcpServers.values():
+        for name, value in {**entry.env, **entry.headers}.items():
+            if _SECRET_NAME.search(name):
+                found |= {value, value.removeprefix("Bearer ").removeprefix("Basic ")}
+    return found
+
+
+# --- where the workspace is
+
+
+def find_workspace(
+    explicit: Path | None, *, environ: Mapping[str, str], cwd: Path, home: Path
+) -> Path:
+    """Return the workspace: `--workspace`, `$PODIUM_WORKSPACE`, the current folder, `~/.podium`.
+
+    The current folder counts if it has a `config.yaml`; only the last one may not exist yet.
+
+    Raises:
+        ConfigError: the named workspace has no `config.yaml`.
+
+    """
+    named = explicit or (
+        Path(environ["PODIUM_WORKSPACE"]) if environ.get("PODIUM_WORKSPACE") else None
+    )
+    if named is not None:
+        folder = named.expanduser().resolve()
+        if folder.name == CONFIG_NAME and folder.is_file():
+            return folder.parent
+        if not (folder / CONFIG_NAME).is_file():
+            raise ConfigError(
+                f"{folder}: has no {CONFIG_NAME}",
+                hint=f"make a workspace there: podium init {named}",
+            )
+        return folder
+    if (cwd / CONFIG_NAME).is_file():
+        return cwd.resolve()
+    return home / ".podium"

@@ -1,0 +1,353 @@
+"""A hand-written JSON or YAML file to a checked model; each fault names file, line and remedy."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from typing_extensions import override
+
+from podium.domain.errors import Fault, FileInvalidError, WorkspaceError
+from podium.domain.naming import did_you_mean
+
+KeyPath = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+MAX_FILE_BYTES = 4 * 1024 * 1024  # nobody writes more by hand; protects against a mistaken path
+MAX_DEPTH = 64  # levels of nesting; deeper input is a mistake or an attack on the parser
+MAX_YAML_ALIASES = 100  # a few anchors are handy, thousands are a billion-laughs bomb
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value, and the line on which each of its keys stands."""
+
+    path: Path
+    value: Any
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+
+    def line_of(self, key_path: Sequence[str | int]) -> int | None:
+        """Return the 1-based line of a key path, or of its nearest parent that has one."""
+        path = tuple(key_path)
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+def read_document(path: Path) -> Document:
+    """Read a `.json`, `.yaml` or `.yml` file.
+
+    Raises:
+        FileInvalidError: it cannot be read, is too large, or is not valid.
+
+    """
+    return parse_document(path, _read_text(path))
+
+
+def parse_document(path: Path, text: str) -> Document:
+    """Parse text as the kind of file that the path's suffix names; errors as `read_document`."""
+    if path.suffix == ".json":
+        return _parse_json(path, text)
+    return _parse_yaml(path, text)
+
+
+def validate(
+    document: Document,
+    model: type[Model],
+    error: type[WorkspaceError] = FileInvalidError,
+    *,
+    at: KeyPath = (),
+) -> Model:
+    """Check the document's value (or the part `at` a key path) against a model.
+
+    Raises:
+        WorkspaceError: of the class `error`, with every fault at once.
+
+    """
+    value = document.value
+    for key in at:
+        value = value[key]
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as invalid:
+        faults = list(_faults(invalid, document, model, at))
+        raise invalid_file(document.path, faults, error) from None
+
+
+def invalid_file(
+    path: Path, faults: Sequence[Fault], error: type[WorkspaceError] = FileInvalidError
+) -> WorkspaceError:
+    """Return the error for a file with these faults."""
+    first = faults[0]
+    place = f"{path}:{first.line}" if first.line is not None else str(path)
+    where = f"{first.where}: " if first.where else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return error(f"{place}: {where}{first.message}{more}", hint=first.hint, faults=faults)
+
+
+def validation_faults(invalid: ValidationError, value: Any, model: type[BaseModel]) -> list[Fault]:
+    """Return pydantic's findings about a value that comes from no file, in our words."""
+    return list(_faults(invalid, Document(Path(), value), model, ()))
+
+
+def dotted(key_path: Sequence[str | int]) -> str:
+    """Return a key path as people write it: `steps[0].tool_id`."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in key_path)
+    return text.removeprefix(".")
+
+
+# --- reading
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise FileInvalidError(
+                f"{path}: larger than {MAX_FILE_BYTES // 1024**2} MiB",
+                hint="is this the right file?",
+            )
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileInvalidError(f"{path}: cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise FileInvalidError(
+            f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
+        ) from error
+
+
+def _parse_json(path: Path, text: str) -> Document:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        lines = dict(_json_lines(text))
+    except json.JSONDecodeError as error:
+        fault = Fault(
+            f"is not valid JSON: {error.msg} (column {error.colno})",
+            line=error.lineno,
+            hint=_JSON_HINTS.get(error.msg, ""),
+        )
+        raise invalid_file(path, [fault]) from None
+    except _JsonFault as error:
+        raise invalid_file(path, [error.fault]) from None
+    except RecursionError:
+        raise invalid_file(path, [Fault(f"is nested deeper than {MAX_DEPTH} levels")]) from None
+    except ValueError as error:
+        raise invalid_file(path, [Fault(f"is not valid JSON: {error}")]) from None
+    return Document(path, value, lines)
+
+
+_JSON_HINTS = {
+    "Expecting value": "the file may be empty, or a value may be missing or unquoted",
+    "Expecting property name enclosed in double quotes": "remove the comma before '}', "
+    'and use double quotes; JSON has no comments: use a "$comment" key',
+    "Illegal trailing comma before end of object": "remove the comma before '}'",
+    "Illegal trailing comma before end of array": "remove the comma before ']'",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing just before",
+    "Invalid \\escape": "in a JSON text a backslash is written twice: \\\\d, \\\\b",
+    "Extra data": "the file holds more than one JSON value",
+}
+
+
+class _JsonFault(Exception):  # noqa: N818 - a message for the caller, not an error of its own
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+def _json_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+    """Yield the key path of each member and element with its line; the text is valid JSON."""
+    path: list[str | int] = []
+    seen: list[set[str]] = []  # the keys of each open object; an empty set for an array
+    line, scanned, expects_key = 1, 0, False
+    for token in _JSON_TOKEN.finditer(text):
+        line += text.count("\n", scanned, token.start())
+        scanned = token.start()
+        symbol = token.group()
+        if symbol in "{[":
+            if len(seen) >= MAX_DEPTH:
+                raise _JsonFault(Fault(f"is nested deeper than {MAX_DEPTH} levels", line=line))
+            if path and isinstance(path[-1], int):
+                yield tuple(path), line
+            seen.append(set())
+            path.append("" if symbol == "{" else 0)
+            expects_key = symbol == "{"
+        elif symbol in "}]":
+            seen.pop()
+            path.pop()
+            expects_key = False
+        elif symbol == ",":
+            last = path[-1]
+            expects_key = isinstance(last, str)
+            if isinstance(last, int):
+                path[-1] = last + 1
+        elif expects_key:
+            key = json.loads(symbol)
+            if key in seen[-1]:
+                raise _JsonFault(Fault(f"the key '{key}' stands twice", line=line))
+            seen[-1].add(key)
+            path[-1] = key
+            expects_key = False
+            yield tuple(path), line
+        elif symbol != ":" and path and isinstance(path[-1], int):
+            yield tuple(path), line
+    yield (), 1
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, without duplicate keys and without alias bombs."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.aliases = 0
+        self.depth = 0
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        self.aliases += bool(self.check_event(yaml.AliasEvent))
+        if self.depth > MAX_DEPTH or self.aliases > MAX_YAML_ALIASES:
+            raise yaml.YAMLError("it is too deeply nested or uses too many aliases")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _parse_yaml(path: Path, text: str) -> Document:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines = dict(_yaml_lines(node, ()))
+        value = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        fault = Fault(
+            f"is not valid YAML: {error.problem or error.context}",
+            line=None if mark is None else mark.line + 1,
+            hint="check the indentation, and quote values that hold ': ' or '#'",
+        )
+        raise invalid_file(path, [fault]) from None
+    except _JsonFault as error:
+        raise invalid_file(path, [error.fault]) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise invalid_file(path, [Fault(f"is not valid YAML: {error}")]) from None
+    finally:
+        loader.dispose()
+    return Document(path, value, lines)
+
+
+def _yaml_lines(node: yaml.Node | None, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in seen and key != "<<":
+                raise _JsonFault(Fault(f"the key '{key}' stands twice", line=line))
+            seen.add(key)
+            yield (*path, key), line
+            yield from _yaml_lines(value_node, (*path, key))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*path, index), item.start_mark.line + 1
+            yield from _yaml_lines(item, (*path, index))
+
+
+# --- pydantic's findings in our words
+
+
+def _faults(
+    invalid: ValidationError, document: Document, model: type[BaseModel], at: KeyPath
+) -> Iterator[Fault]:
+    errors = invalid.errors(include_url=False)
+    locations = [_without_tags(error, document.value, at) for error in errors]
+    for error, location in zip(errors, locations, strict=True):
+        if error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"]:
+            continue  # the elements it misses are there, but wrong themselves; they are listed
+        if len(location) < len(error["loc"]) and any(
+            len(other) > len(location) and other[: len(location)] == location for other in locations
+        ):
+            continue  # one arm of a union; another arm says more exactly what is wrong
+        where = (*at, *location)
+        line = document.line_of(where)
+        if error["type"] == "extra_forbidden":
+            known = _keys_at(model, location[:-1])
+            yield Fault(
+                f"unknown key '{location[-1]}'",
+                where=dotted(where[:-1]),
+                line=line,
+                hint=did_you_mean(str(location[-1]), known),
+            )
+        elif error["type"] == "missing":
+            yield Fault(f"'{location[-1]}' is missing", where=dotted(where[:-1]), line=line)
+        else:
+            yield Fault(_sentence(error), where=dotted(where), line=line)
+
+
+def _sentence(error: Any) -> str:
+    message = _SENTENCES.get(error["type"], str(error["msg"])).format(**error.get("ctx", {}))
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    given = error.get("input")
+    if isinstance(given, str | int | float | bool) or given is None:
+        shown = json.dumps(given, ensure_ascii=False)
+        return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '…'}"
+    return message
+
+
+_SENTENCES = {  # by pydantic's error type, where its own words are not for people
+    "string_pattern_mismatch": "should match {pattern}",
+    "too_short": "should have at least {min_length} element(s)",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be an object",
+    "model_type": "should be an object",
+    "model_attributes_type": "should be an object",
+    "string_type": "should be a text",
+    "string_too_short": "should not be empty",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+}
+
+
+def _without_tags(error: Any, value: Any, at: KeyPath) -> KeyPath:
+    """Drop what pydantic adds for the arms of a union: keep keys that stand in the document."""
+    for key in at:
+        value = value[key]
+    kept: list[str | int] = []
+    for key in error["loc"]:
+        if _has(value, key):
+            value = value[key]
+            kept.append(key)
+    if error["type"] == "missing":
+        kept.append(error["loc"][-1])
+    return tuple(kept)
+
+
+def _has(value: Any, key: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(key, int) and key < len(value)
+    return isinstance(value, Mapping) and key in value
+
+
+def _keys_at(annotation: Any, location: KeyPath) -> list[str]:
+    """Return the keys that may stand at a place below a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {f.alias or name: f.annotation for name, f in annotation.model_fields.items()}
+        if not location:
+            return list(fields)
+        return _keys_at(fields.get(str(location[0])), location[1:])
+    arms = get_args(annotation)
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, Mapping | Sequence):
+        # A member of a mapping or an element of a list: its key is no key of a model.
+        return _keys_at(arms[-1] if arms[-1] is not ... else arms[0], location[1:])
+    return next((keys for arm in arms if (keys := _keys_at(arm, location))), [])

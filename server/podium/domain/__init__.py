@@ -1,0 +1,1 @@
+"""Values and rules, no input or output; every other package builds on these words."""

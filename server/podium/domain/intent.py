@@ -1,0 +1,98 @@
+"""What the analysis of a request yields: the intent, every candidate, and why the first one won."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+MatchedBy = Literal["pattern", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the request means. `confidence` is 0..1; `pattern` names the pattern that matched."""
+
+    type: str
+    params: dict[str, Any] = field(default_factory=dict)
+    confidence: float = 1.0
+    matched_by: MatchedBy = "pattern"
+    language: str | None = None
+    pattern: str = ""
+    composition_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form of an intent."""
+        return {
+            "type": self.type,
+            "params": self.params,
+            "confidence": self.confidence,
+            "matched_by": self.matched_by,
+            "language": self.language,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One pattern that matched, best first, with what its rank is made of.
+
+    `span` is the matched part of the original text as (start, end); `whole` says that it is the
+    whole request; `literal_characters` counts the characters the pattern prescribes (the more, the
+    more specific); `reason` says in words why it stands where it stands.
+    """
+
+    intent: Intent
+    span: tuple[int, int]
+    whole: bool
+    literal_characters: int
+    priority: int
+    source: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form of a candidate."""
+        return {
+            **self.intent.to_dict(),
+            "pattern": self.intent.pattern,
+            "composition": self.intent.composition_id,
+            "span": list(self.span),
+            "whole": self.whole,
+            "literal_characters": self.literal_characters,
+            "priority": self.priority,
+            "source": self.source,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An intent that was near: its type and an example of how to say it."""
+
+    type: str
+    example: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form of a suggestion."""
+        return {"type": self.type, "example": self.example}
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The whole analysis of one request; `intent` is None when nothing matched.
+
+    `timed_out` names the patterns whose regex ran out of time: they are no candidates.
+    """
+
+    intent: Intent | None
+    candidates: tuple[Candidate, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    language: str = "en"
+    timed_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form: intent or None, candidates best first, suggestions."""
+        data: dict[str, Any] = {
+            "intent": self.intent.to_dict() if self.intent else None,
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "suggestions": [suggestion.to_dict() for suggestion in self.suggestions],
+        }
+        if self.timed_out:
+            data["timed_out"] = list(self.timed_out)
+        return data

@@ -1,0 +1,128 @@
+"""Tools of upstreams as Podium sees them, their results, and the state of each upstream."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Effects = Literal["read", "write", "destructive"]
+UpstreamState = Literal["disabled", "idle", "starting", "ready", "failed", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool of one upstream; `definition` is the JSON as it came, nothing dropped."""
+
+    server_id: str
+    name: str
+    description: str = ""
+    input_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+    output_schema: dict[str, Any] | None = None
+    annotations: dict[str, Any] = field(default_factory=dict)
+    definition: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """The name as people write it: `server.tool`."""
+        return f"{self.server_id}.{self.name}"
+
+    @property
+    def effects(self) -> Effects:
+        """What calling it does to the world, from its annotations; `write` when it says nothing."""
+        if self.annotations.get("readOnlyHint") is True:
+            return "read"
+        # destructiveHint defaults to true, but a tool that says nothing is only unknown.
+        return "destructive" if self.annotations.get("destructiveHint") is True else "write"
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the tool says that a second call with the same arguments changes nothing more."""
+        return self.annotations.get("idempotentHint") is True
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedTool:
+    """A tool that an upstream listed but whose definition cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool call returned, as it came: content blocks, structured content, the error flag."""
+
+    content: tuple[dict[str, Any], ...] = ()
+    structured: Any = None
+    has_structured: bool = False
+    is_error: bool = False
+
+    @property
+    def text(self) -> str:
+        """All text blocks, joined by newlines."""
+        return "\n".join(
+            block["text"]
+            for block in self.content
+            if block.get("type") == "text" and isinstance(block.get("text"), str)
+        )
+
+    def value(self) -> Any:
+        """Return what expressions see.
+
+        `structuredContent` if there is any; else a lone text block that parses to an object or an
+        array; else `{"text": ...}`.
+        """
+        if self.has_structured:
+            return self.structured
+        if len(self.content) == 1 and self.content[0].get("type") == "text":
+            parsed = _parse_container(self.text)
+            if parsed is not None:
+                return parsed
+        return {"text": self.text}
+
+
+def _parse_container(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMatch:
+    """A tool found by a search, with its score (higher is better)."""
+
+    tool: Tool
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatus:
+    """How one upstream is doing; `reason` says why it is not ready, `era` its revision."""
+
+    server_id: str
+    state: UpstreamState
+    reason: str = ""
+    era: str | None = None
+    tools: int = 0
+    quarantined: tuple[QuarantinedTool, ...] = ()
+    started_in_ms: float | None = None
+    restarts: int = 0
+    target: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form of an upstream's status."""
+        return {
+            "server_id": self.server_id,
+            "state": self.state,
+            "reason": self.reason,
+            "era": self.era,
+            "tools": self.tools,
+            "quarantined": [
+                {"name": tool.name, "reason": tool.reason} for tool in self.quarantined
+            ],
+            "started_in_ms": self.started_in_ms,
+            "restarts": self.restarts,
+            "target": self.target,
+        }

@@ -1,0 +1,204 @@
+"""Fakes of every port, for tests of Podium and of programs that use it; no processes, no disk."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import anyio.lowlevel
+
+from podium.domain.errors import UnknownServerError, UnknownToolError
+from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.naming import did_you_mean
+from podium.domain.ports import ProgressCallback
+from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
+
+Handler = Callable[[dict[str, Any]], Awaitable[Any]]
+"""Takes the arguments; returns a `ToolResult`, or any JSON value as structured content."""
+
+
+class FakeClock:
+    """A clock that a test sets; sleeping moves it on at once."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.time = now
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        """Return the wall-clock time."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """Return the same time; it never jumps by itself."""
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the time on and let other tasks run."""
+        self.slept.append(seconds)
+        self.time += seconds
+        await anyio.lowlevel.checkpoint()
+
+
+class SequentialIds:
+    """Ids that a test can foresee: `exec_1`, `exec_2`, `conv_3`."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new(self, prefix: str) -> str:
+        """Return the next id."""
+        self._count += 1
+        return f"{prefix}_{self._count}"
+
+
+class MemoryJournal:
+    """A journal in memory; `durable` lists the steps whose intent was committed, in order."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, Execution] = {}
+        self.durable: list[str] = []
+
+    async def record_execution(self, execution: Execution) -> None:
+        """Keep a copy of the execution."""
+        self.executions[execution.id] = deepcopy(execution)
+
+    async def record_step(
+        self, execution_id: str, step: StepRecord, *, durable: bool = False
+    ) -> None:
+        """Keep a copy of the step."""
+        if durable:
+            self.durable.append(step.step_id)
+        self.executions[execution_id].steps[step.step_id] = deepcopy(step)
+
+    async def get(self, execution_id: str) -> Execution | None:
+        """Return one execution."""
+        return self.executions.get(execution_id)
+
+    async def recent(self, limit: int) -> list[Execution]:
+        """Return the latest executions, newest first."""
+        return list(reversed(self.executions.values()))[:limit]
+
+
+class MemoryEras:
+    """An era memory that forgets at the end of the test."""
+
+    def __init__(self) -> None:
+        self.eras: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def recall(self, server_id: str, fingerprint: str) -> dict[str, Any] | None:
+        """Return what was remembered."""
+        return self.eras.get((server_id, fingerprint))
+
+    def remember(self, server_id: str, fingerprint: str, era: dict[str, Any]) -> None:
+        """Keep it."""
+        self.eras[server_id, fingerprint] = era
+
+
+class FakeUpstreams:
+    """Upstreams whose tools are functions of the test; `calls` records what was called."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.running = 0
+        self.most_running = 0
+        self._tools: dict[str, dict[str, Tool]] = {}
+        self._handlers: dict[str, Handler] = {}
+
+    def add(
+        self,
+        full_name: str,
+        handler: Handler,
+        *,
+        input_schema: Mapping[str, Any] | None = None,
+        output_schema: Mapping[str, Any] | None = None,
+        effects: str = "read",
+        idempotent: bool = False,
+        description: str = "",
+    ) -> None:
+        """Add the tool `server.tool`."""
+        server_id, _, name = full_name.partition(".")
+        annotations: dict[str, Any] = {
+            "readOnlyHint": effects == "read",
+            "destructiveHint": effects == "destructive",
+            "idempotentHint": idempotent,
+        }
+        self._tools.setdefault(server_id, {})[name] = Tool(
+            server_id,
+            name,
+            description,
+            dict(input_schema or {"type": "object"}),
+            None if output_schema is None else dict(output_schema),
+            annotations,
+            {"name": name, "inputSchema": dict(input_schema or {"type": "object"})},
+        )
+        self._handlers[full_name] = handler
+
+    def server_ids(self) -> tuple[str, ...]:
+        """Return the servers, in the order of their first tool."""
+        return tuple(self._tools)
+
+    async def tool(self, server_id: str, tool_id: str) -> Tool:
+        """Return a tool, or raise as the real upstreams do."""
+        if server_id not in self._tools:
+            raise UnknownServerError(
+                f"no server is configured under the name '{server_id}'",
+                hint=did_you_mean(server_id, self._tools),
+            )
+        tools = self._tools[server_id]
+        if tool_id not in tools:
+            raise UnknownToolError(
+                f"the server '{server_id}' has no tool '{tool_id}'",
+                hint=did_you_mean(tool_id, tools),
+            )
+        return tools[tool_id]
+
+    async def call_tool(
+        self,
+        server_id: str,
+        tool_id: str,
+        arguments: dict[str, Any],
+        *,
+        timeout_seconds: float | None = None,  # noqa: ARG002 - part of the port
+        on_progress: ProgressCallback | None = None,  # noqa: ARG002 - part of the port
+    ) -> ToolResult:
+        """Call the handler and wrap what it returns."""
+        tool = await self.tool(server_id, tool_id)
+        self.calls.append((tool.full_name, arguments))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            value = await self._handlers[tool.full_name](arguments)
+        finally:
+            self.running -= 1
+        if isinstance(value, ToolResult):
+            return value
+        return ToolResult(structured=value, has_structured=True)
+
+    async def search(self, query: str, limit: int) -> list[ToolMatch]:
+        """Return the tools whose name or description holds the query."""
+        tools = [tool for by_name in self._tools.values() for tool in by_name.values()]
+        return [
+            ToolMatch(tool, 1.0)
+            for tool in tools
+            if query.casefold() in f"{tool.full_name} {tool.description}".casefold()
+        ][:limit]
+
+    async def start_all(self) -> None:
+        """Do nothing: they are always ready."""
+
+    def statuses(self) -> list[UpstreamStatus]:
+        """Return every server as ready."""
+        return [
+            UpstreamStatus(server_id, "ready", tools=len(tools))
+            for server_id, tools in self._tools.items()
+        ]
+
+
+class Watcher:
+    """An event listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def __call__(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)

@@ -1,0 +1,1 @@
+"""Text tools that several stages share: folding, language, tokens, ranking."""
