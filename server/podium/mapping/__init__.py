@@ -1,0 +1,1 @@
+"""JSON to JSON: expressions and the transformers they call."""
