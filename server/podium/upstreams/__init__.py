@@ -1,0 +1,1 @@
+"""Adapter to the MCP servers that Podium calls."""

@@ -1,0 +1,304 @@
+"""One living connection to one upstream: its era, its tools, the calls on it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.abc
+import orjson
+
+from podium.domain.errors import (
+    ArgumentInvalidError,
+    UpstreamClosedError,
+    UpstreamError,
+    UpstreamProtocolError,
+)
+from podium.domain.ports import Clock, ProgressCallback
+from podium.domain.tool import QuarantinedTool, Tool, ToolResult
+from podium.upstreams import sdk
+from podium.upstreams.definitions import ToolList, read_tools
+from podium.upstreams.era import Era, ProbeEndedError, negotiate, remembered_era
+from podium.upstreams.http import open_http
+from podium.upstreams.results import failure, is_lost_session, read_result
+from podium.upstreams.sdk import RpcError, Wire
+from podium.upstreams.settings import UpstreamSettings
+from podium.upstreams.stdio import ChildProcess, open_child
+from podium.upstreams.words import words_of
+
+LONGEST_PAGES = 200  # pages of one tools/list; a server that never ends its list is cut there
+ADOPTED_LIST_SECONDS = 8.0  # a remembered era may be wrong, and a wrong one may meet silence
+SETTLE_SECONDS = 0.2  # several changes of the list in a row are fetched once
+LISTEN_AGAIN_SECONDS = 5.0
+LISTEN_ATTEMPTS = 20  # in a row without a word; then changes are noticed at the next start only
+
+
+class Connection:
+    """A started upstream; `child` is its process, None over HTTP.
+
+    `ended` is set when the connection is gone, whoever ended it.
+    """
+
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        clock: Clock,
+        wire: Wire,
+        *,
+        longest_list: int,
+        child: ChildProcess | None = None,
+    ) -> None:
+        self.ended = anyio.Event()
+        self.era = Era("", is_modern=False)
+        self.tool_list = ToolList()
+        self._settings = settings
+        self._clock = clock
+        self._wire = wire
+        self._longest_list = longest_list
+        self._child = child
+        self._cause = ""
+        self._slots = anyio.Semaphore(settings.concurrent_calls)
+        self._changed = anyio.Event()
+
+    # --- starting
+
+    async def prepare(self, memory: Mapping[str, Any] | None) -> None:
+        """Settle the era and fetch the tools; a remembered modern era costs no round trip.
+
+        Raises:
+            RpcError, ProbeEndedError, UpstreamError: it cannot be used, and why.
+
+        """
+        remembered = remembered_era(memory)
+        if remembered is not None and await self._adopted(remembered):
+            return
+        self.era = await negotiate(self._wire, None if remembered is not None else memory)
+        self.tool_list = await self._fetch_tools()
+
+    async def _adopted(self, era: Era) -> bool:
+        """Whether the remembered era still holds, shown by listing the tools in it."""
+        self.era = era
+        with anyio.move_on_after(ADOPTED_LIST_SECONDS):
+            try:
+                self.tool_list = await self._fetch_tools()
+            except RpcError as error:
+                if error.code == sdk.CLOSED:
+                    raise ProbeEndedError from error
+                if error.code == sdk.UNREACHABLE:
+                    raise
+                return False
+            return True
+        return False
+
+    async def _fetch_tools(self) -> ToolList:
+        """Fetch all pages of the list, bounded; a server without tools has an empty one."""
+        definitions: list[Any] = []
+        seen: set[str] = set()
+        cut = ""
+        params: dict[str, Any] = {}
+        while True:
+            page = await self._list_page(params)
+            if page is None:
+                break
+            definitions.extend(page["tools"])
+            cursor = page.get("nextCursor")
+            if len(definitions) > self._longest_list:
+                cut = f"the upstream lists more than {self._longest_list} tools"
+            elif not isinstance(cursor, str) or not cursor:
+                break
+            elif cursor in seen or len(seen) >= LONGEST_PAGES:
+                cut = "the upstream's list of tools does not end"
+            if cut:
+                break
+            seen.add(str(cursor))
+            params = {"cursor": cursor}
+        kept = definitions[: self._longest_list]
+        listed = read_tools(self._settings, kept, is_modern=self.era.is_modern)
+        if not cut:
+            return listed
+        rest = QuarantinedTool("(the rest)", f"{cut}; what follows is left out")
+        return ToolList(listed.tools, (*listed.quarantined, rest), listed.hidden)
+
+    async def _list_page(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        stamped, headers = self.era.stamped("tools/list", params)
+        try:
+            page = await self._wire.request("tools/list", stamped, headers=headers)
+        except RpcError as error:
+            if error.code == sdk.METHOD_NOT_FOUND and "tools" not in self.era.capabilities:
+                return None  # a server of prompts or resources only
+            raise
+        if not isinstance(page.get("tools"), list):
+            raise UpstreamProtocolError(
+                "its tools/list holds no list of tools",
+                hint="the server does not keep to the protocol; report it to its authors",
+                sent=False,
+            )
+        return page
+
+    # --- living
+
+    def notice(self, method: str) -> None:
+        """Take a notification; only a changed list of tools matters."""
+        if method == "notifications/tools/list_changed":
+            self._changed.set()
+
+    async def keep_tools_fresh(self) -> None:
+        """Fetch the tools again whenever the upstream says that they changed."""
+        while True:
+            await self._changed.wait()
+            await self._clock.sleep(SETTLE_SECONDS)
+            self._changed = anyio.Event()
+            with anyio.move_on_after(self._settings.start_seconds):
+                try:
+                    self.tool_list = await self._fetch_tools()
+                except (RpcError, UpstreamError):
+                    continue  # the known list stays; calls tell what is wrong with the upstream
+
+    async def listen(self) -> None:
+        """Keep a stream of changes open, which is how a modern server announces them.
+
+        Nothing is replayed, so the tools are fetched again after each interruption.
+        """
+        if not (self.era.is_modern and self.era.announces_tools):
+            return
+        method = "subscriptions/listen"
+        params, headers = self.era.stamped(method, {"notifications": {"toolsListChanged": True}})
+        for attempt in range(LISTEN_ATTEMPTS):
+            try:
+                await self._wire.request(
+                    method, params, headers=headers, identifier=f"listen-{attempt + 1}"
+                )
+            except RpcError as error:
+                if error.code == sdk.METHOD_NOT_FOUND or self.ended.is_set():
+                    return
+            await self._clock.sleep(LISTEN_AGAIN_SECONDS)
+            self._changed.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep messages moving inside the block."""
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self._run)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        try:
+            await self._wire.run(self.notice, task_status=task_status)
+        finally:
+            self.ended.set()
+
+    def end(self, cause: str) -> None:
+        """Give the connection up; open calls fail for this cause. The first cause counts."""
+        if not self.ended.is_set():
+            self._cause = cause
+            self.ended.set()
+
+    async def cause(self) -> str:
+        """Say why the connection ended."""
+        if self._cause or self._child is None:
+            return self._cause or "the connection was closed"
+        return await self._child.obituary()
+
+    def last_words(self) -> str:
+        """Return what the process last wrote to stderr; empty over HTTP."""
+        return "" if self._child is None else self._child.last_words()
+
+    # --- calling
+
+    async def call(
+        self, tool: Tool, arguments: Mapping[str, Any], on_progress: ProgressCallback | None
+    ) -> ToolResult:
+        """Call a tool and wait as long as the caller does; giving up cancels it at the upstream.
+
+        Raises:
+            UpstreamError: a subclass says what went wrong and whether the call was sent.
+            ArgumentInvalidError: the arguments cannot be written as JSON.
+
+        """
+        params = {"name": tool.name, "arguments": _checked(tool, arguments)}
+        stamped, headers = self.era.stamped("tools/call", params, tool.input_schema)
+        progress = None if on_progress is None else _cleaned_progress(on_progress)
+        try:
+            raw = await self._wire.request(
+                "tools/call", stamped, headers=headers, on_progress=progress
+            )
+        except RpcError as error:
+            raise await self._call_failure(tool, error) from None
+        return read_result(tool.full_name, raw, is_modern=self.era.is_modern)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold one of the places for calls at once; waits while all are taken."""
+        async with self._slots:
+            yield
+
+    async def _call_failure(self, tool: Tool, error: RpcError) -> UpstreamError:
+        if error.code == sdk.CLOSED:
+            if self._child is not None:
+                self.ended.set()  # open calls hear of it first; the next one must not come here
+            return UpstreamClosedError(
+                f"{tool.full_name}: the upstream went away during the call: "
+                f"{await self._closed_cause(error)}",
+                hint="call it again: the upstream is then started anew",
+            )
+        if not self.era.is_modern and is_lost_session(error):
+            self.end("the server no longer knew the session")
+            return UpstreamClosedError(
+                f"{tool.full_name}: the server no longer knows Podium's session",
+                hint="call it again: a new session is then begun",
+                sent=False,
+            )
+        if error.code == sdk.UNREACHABLE:
+            self.end(f"the server cannot be reached: {words_of(error.message)}")
+        return failure(tool.full_name, error)
+
+    async def _closed_cause(self, error: RpcError) -> str:
+        # Over HTTP one answer may break off while the server goes on, and that has no obituary.
+        if self._child is None and not self.ended.is_set():
+            return words_of(error.message)
+        return await self.cause()
+
+
+def _checked(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        orjson.dumps(arguments)
+    except orjson.JSONEncodeError as error:
+        raise ArgumentInvalidError(
+            f"the arguments of {tool.full_name} cannot be written as JSON: {error}",
+            hint="only objects, lists, texts, numbers of 64 bits, true, false and null can be sent",
+        ) from None
+    return dict(arguments)
+
+
+def _cleaned_progress(callback: ProgressCallback) -> ProgressCallback:
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        await callback(progress, total, None if message is None else words_of(message))
+
+    return report
+
+
+@asynccontextmanager
+async def connect(
+    settings: UpstreamSettings, clock: Clock, *, longest_list: int
+) -> AsyncIterator[Connection]:
+    """Open an upstream's transport and keep its messages moving; leaving closes everything.
+
+    Raises:
+        UpstreamUnavailableError: it cannot even be started.
+
+    """
+    if settings.url is not None:
+        async with open_http(settings) as (read, write):
+            connection = Connection(settings, clock, Wire(read, write), longest_list=longest_list)
+            async with connection.running():
+                yield connection
+        return
+    async with open_child(settings) as child:
+        connection = Connection(
+            settings, clock, Wire(child, child), longest_list=longest_list, child=child
+        )
+        async with connection.running():
+            yield connection

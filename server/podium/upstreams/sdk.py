@@ -1,0 +1,377 @@
+"""The one place that touches the SDK's lower layers, whose interfaces may change in a 2.x release.
+
+Out of it come plain dicts, `Wire` (requests and notifications over a pair of streams) and
+`RpcError`; the SDK's typed layer is left out because it drops unknown fields and lets one
+malformed tool spoil a whole upstream.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import anyio.abc
+import httpx2
+import mcp_types as types
+import orjson
+from mcp.client.stdio import get_default_environment
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.dispatcher import CallOptions, DispatchContext, ProgressFnT
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
+    encode_header_value,
+    find_invalid_x_mcp_header,
+    mcp_param_headers,
+    x_mcp_header_map,
+)
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.message import SessionMessage
+from mcp.shared.transport_context import TransportContext
+from mcp_types.version import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    LATEST_HANDSHAKE_VERSION,
+    LATEST_MODERN_VERSION,
+    MODERN_PROTOCOL_VERSIONS,
+)
+
+from podium.domain.ports import ProgressCallback
+
+__all__ = [
+    "HANDSHAKE_PROTOCOL_VERSIONS",
+    "LATEST_HANDSHAKE_VERSION",
+    "LATEST_MODERN_VERSION",
+    "MODERN_PROTOCOL_VERSIONS",
+    "RpcError",
+    "SessionMessage",
+    "Unreadable",
+    "Wire",
+    "answer_id",
+    "cancelled_id",
+    "decode",
+    "encode",
+    "error_answer",
+    "find_invalid_x_mcp_header",
+    "handshake_headers",
+    "http_error_body",
+    "http_streams",
+    "is_error_body",
+    "modern_envelope",
+    "request_id",
+    "safe_environment",
+]
+
+# Faults come back as errors; unless somebody sets up logging, the SDK's own account of them, with
+# tracebacks, must not reach a person's terminal.
+logging.getLogger("mcp").addHandler(logging.NullHandler())
+
+METHOD_NOT_FOUND = types.METHOD_NOT_FOUND
+UNSUPPORTED_VERSION = types.UNSUPPORTED_PROTOCOL_VERSION
+TIMED_OUT = types.REQUEST_TIMEOUT
+
+# Our own codes, for faults that Podium finds itself; outside the range JSON-RPC reserves.
+CLOSED = -33_000
+TOO_LARGE = -33_001
+BAD_MESSAGE = -33_002
+UNREACHABLE = -33_003
+HTTP_STATUS = -33_004
+
+# The rest (log messages, resource updates) is dropped unread: a flood of it must cost little.
+_WANTED_NOTIFICATIONS = frozenset(
+    {"notifications/progress", "notifications/tools/list_changed", "notifications/cancelled"}
+)
+_TRANSPORT_CLOSED = ("Connection closed", "SSE stream ")
+_SSE_TOO_LARGE = "byte limit"
+
+NotificationHandler = Callable[[str], None]
+
+
+class RpcError(Exception):
+    """A request failed: the peer's JSON-RPC error, or one of our own codes above."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+def safe_environment() -> dict[str, str]:
+    """Return the environment variables that a child may always inherit."""
+    return get_default_environment()
+
+
+# --- messages on a line
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that should be a message but is none; `id` is set if it surely answers a request."""
+
+    reason: str
+    id: int | str | None = None
+
+
+def decode(line: bytes) -> SessionMessage | Unreadable | None:
+    """Turn one line into a message; None for what nobody waits for (noise, log messages).
+
+    What the dispatcher would stumble over (ids and params of the wrong type) never reaches it.
+    """
+    if not line.lstrip().startswith(b"{"):
+        return None
+    try:
+        wire = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return Unreadable(f"its answer is no valid JSON: {error}")
+    message = _message(wire)
+    if isinstance(message, Unreadable) or message is None:
+        return message
+    return SessionMessage(message)
+
+
+def _message(wire: dict[str, Any]) -> types.JSONRPCMessage | Unreadable | None:
+    identifier = wire.get("id")
+    if not isinstance(identifier, int | str) or isinstance(identifier, bool):
+        identifier = None
+    if "method" in wire:
+        return _call(wire, identifier)
+    if wire.get("error") is not None:
+        return _error(identifier, wire["error"])
+    if identifier is None:
+        return None
+    if "result" not in wire:  # without "jsonrpc" it is a log line in JSON, a common habit
+        reason = "its answer holds neither a result nor an error"
+        return Unreadable(reason, identifier) if "jsonrpc" in wire else None
+    if not isinstance(wire["result"], dict):
+        return Unreadable("its result is no JSON object", identifier)
+    return types.JSONRPCResponse.model_construct(
+        jsonrpc="2.0", id=identifier, result=wire["result"]
+    )
+
+
+def _call(wire: dict[str, Any], identifier: int | str | None) -> types.JSONRPCMessage | None:
+    method, params = wire["method"], wire.get("params")
+    if not isinstance(method, str) or not isinstance(params, dict | None):
+        return None
+    if identifier is not None:
+        return types.JSONRPCRequest.model_construct(
+            jsonrpc="2.0", id=identifier, method=method, params=params
+        )
+    if "id" in wire or method not in _WANTED_NOTIFICATIONS:
+        return None
+    return types.JSONRPCNotification.model_construct(jsonrpc="2.0", method=method, params=params)
+
+
+def _error(identifier: int | str | None, error: Any) -> types.JSONRPCMessage | Unreadable:
+    if not isinstance(error, dict):
+        return Unreadable(
+            f"it answered with an error that is no object: {error!r:.200}", identifier
+        )
+    code, message = error.get("code"), error.get("message")
+    if not isinstance(code, int):
+        code = 0
+    if identifier is None:
+        return Unreadable(f"it answered with error {code}: {message!s:.200}")
+    return error_answer(identifier, code, str(message), error.get("data")).message
+
+
+def error_answer(
+    identifier: int | str, code: int, message: str, data: Any = None
+) -> SessionMessage:
+    """Return an error answer to a request of ours, as if the upstream had sent it."""
+    error = types.ErrorData.model_construct(code=code, message=message, data=data)
+    return SessionMessage(
+        types.JSONRPCError.model_construct(jsonrpc="2.0", id=identifier, error=error)
+    )
+
+
+def encode(message: SessionMessage) -> bytes:
+    """Turn a message into its line."""
+    inner = message.message
+    wire: dict[str, Any] = {"jsonrpc": "2.0"}
+    if not isinstance(inner, types.JSONRPCNotification):
+        wire["id"] = inner.id
+    if isinstance(inner, types.JSONRPCRequest | types.JSONRPCNotification):
+        wire["method"] = inner.method
+        if inner.params is not None:
+            wire["params"] = inner.params
+    elif isinstance(inner, types.JSONRPCResponse):
+        wire["result"] = inner.result
+    else:
+        wire["error"] = inner.error.model_dump(exclude_none=True)
+    return orjson.dumps(wire, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def request_id(message: SessionMessage) -> int | str | None:
+    """Return the id if the message is a request."""
+    inner = message.message
+    return inner.id if isinstance(inner, types.JSONRPCRequest) else None
+
+
+def answer_id(message: SessionMessage) -> int | str | None:
+    """Return the id of the request that the message answers, if it is an answer."""
+    inner = message.message
+    return inner.id if isinstance(inner, types.JSONRPCResponse | types.JSONRPCError) else None
+
+
+def cancelled_id(message: SessionMessage) -> int | str | None:
+    """Return the id of the request that the message cancels, if it cancels one."""
+    inner = message.message
+    if isinstance(inner, types.JSONRPCNotification) and inner.method == "notifications/cancelled":
+        identifier = (inner.params or {}).get("requestId")
+        return identifier if isinstance(identifier, int | str) else None
+    return None
+
+
+# --- the modern envelope
+
+
+def modern_envelope(
+    method: str,
+    params: Mapping[str, Any],
+    version: str,
+    client: Mapping[str, Any],
+    input_schema: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the params with the per-request `_meta`, and the HTTP headers that repeat them."""
+    meta = {
+        **(params.get("_meta") or {}),
+        types.PROTOCOL_VERSION_META_KEY: version,
+        types.CLIENT_INFO_META_KEY: dict(client),
+        types.CLIENT_CAPABILITIES_META_KEY: {},
+    }
+    headers = {MCP_PROTOCOL_VERSION_HEADER: version, MCP_METHOD_HEADER: method}
+    name = params.get(NAME_BEARING_METHODS.get(method, ""))
+    if isinstance(name, str):
+        headers[MCP_NAME_HEADER] = encode_header_value(name)
+    if input_schema is not None:
+        places = x_mcp_header_map(input_schema)
+        headers.update(mcp_param_headers(places, params.get("arguments") or {}))
+    return {**params, "_meta": meta}, headers
+
+
+def handshake_headers(version: str) -> dict[str, str]:
+    """Return the HTTP headers of every request after a handshake."""
+    return {MCP_PROTOCOL_VERSION_HEADER: version}
+
+
+# --- requests
+
+
+class Wire:
+    """Requests and notifications over a pair of streams; `run` keeps them going."""
+
+    def __init__(self, read: Any, write: Any) -> None:
+        self._dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(read, write)
+
+    async def run(
+        self,
+        on_notification: NotificationHandler,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Move messages until the peer goes away; requests still open then fail as closed."""
+
+        async def notice(
+            _context: DispatchContext[TransportContext],
+            method: str,
+            _params: Mapping[str, Any] | None,
+        ) -> None:
+            on_notification(method)
+
+        await self._dispatcher.run(_refuse, notice, task_status=task_status)
+
+    async def request(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+        on_progress: ProgressCallback | None = None,
+        identifier: str | None = None,
+        can_be_cancelled: bool = True,
+    ) -> dict[str, Any]:
+        """Send a request and return the result as it came.
+
+        Giving up (cancellation, time) tells the peer, unless the request may not be cancelled.
+
+        Raises:
+            RpcError: the peer answered with an error, went away, or did not answer in time.
+
+        """
+        options: CallOptions = {"cancel_on_abandon": can_be_cancelled}
+        if headers:
+            options["headers"] = dict(headers)
+        if timeout_seconds is not None:
+            options["timeout"] = timeout_seconds
+        if on_progress is not None:
+            options["on_progress"] = _progress_function(on_progress)
+        if identifier is not None:
+            options["request_id"] = identifier
+        try:
+            return await self._dispatcher.send_raw_request(method, params, options)
+        except MCPError as error:
+            raise _translated(error) from None
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> None:
+        """Send a notification; a peer that is gone is no error."""
+        await self._dispatcher.notify(method, params or None, {"headers": dict(headers)})
+
+
+async def _refuse(
+    _context: DispatchContext[TransportContext], method: str, _params: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Answer what an upstream asks: we declare no capability, so only `ping` is answered."""
+    if method == "ping":
+        return {}
+    raise MCPError(METHOD_NOT_FOUND, f"Podium does not offer {method}")
+
+
+def _progress_function(callback: ProgressCallback) -> ProgressFnT:
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        await callback(progress, total, message)
+
+    return report
+
+
+def _translated(error: MCPError) -> RpcError:
+    """Tell what the SDK's own transport reports from what the peer says under the same code."""
+    if error.code == types.CONNECTION_CLOSED and error.message.startswith(_TRANSPORT_CLOSED):
+        code = TOO_LARGE if _SSE_TOO_LARGE in error.message else CLOSED
+        return RpcError(code, error.message)
+    if error.code == types.PARSE_ERROR and error.message.startswith("Failed to parse"):
+        return RpcError(BAD_MESSAGE, "its answer is no valid JSON-RPC message")
+    return RpcError(error.code, error.message, error.data)
+
+
+# --- streamable HTTP
+
+
+def http_streams(
+    url: str, client: httpx2.AsyncClient, longest_event_bytes: int
+) -> AbstractAsyncContextManager[tuple[Any, Any]]:
+    """Open the two streams of a streamable HTTP connection over our own HTTP client."""
+    return streamable_http_client(url, http_client=client, max_sse_event_size=longest_event_bytes)
+
+
+def http_error_body(code: int, message: str, data: Any = None) -> bytes:
+    """Return a JSON-RPC error that the transport hands to whoever waits for the request."""
+    error = {"code": code, "message": message, "data": data}
+    return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+
+
+def is_error_body(body: bytes) -> bool:
+    """Whether the body of a refusal is a JSON-RPC error, which says more than its status."""
+    try:
+        types.JSONRPCError.model_validate_json(body)
+    except ValueError:
+        return False
+    return True
