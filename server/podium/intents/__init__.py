@@ -1,0 +1,1 @@
+"""A request to an intent, without a model: pattern files, matching, ranking."""

@@ -1,0 +1,201 @@
+r"""Matches of one request, best first: the specific beats the general.
+
+What counts, in this order (`RULES`):
+
+1. A pattern that prescribes some characters beats a catch-all such as `.*`.
+2. A match inside the free text of another is about that text, not about the request:
+   in "send bob a mail: list the files", listing is only what the mail says.
+3. A match of the whole request that prescribes a fair share of it beats the match of a part.
+4. More prescribed characters beat fewer. A character is prescribed when the regex spells it out;
+   one that a wildcard takes (`.`, `\w`, `[a-z]`, however often) is not. Blanks never count.
+5. A longer match beats a shorter one.
+6. The higher `priority`, then the earlier place in the files, decide between equals.
+
+Confidence is `specificity * (1 + coverage) / 2`, at least 0.1. Specificity is the share of the
+request that is prescribed, full from a quarter of it on (and from three characters on); coverage is
+the share that the match takes. So 1.0 means: the whole request, and by its own words. Nobody is
+surer than the candidate before.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import Any
+
+from podium.domain.intent import Candidate, Intent
+from podium.intents.library import LoadedPattern
+
+Span = tuple[int, int]
+
+FEW_CHARACTERS = 3  # prescribed ones that a match needs to be about something of its own
+FAIR_SHARE = 4  # a match prescribes its fair share with every fourth character of the request
+LEAST_CONFIDENCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One pattern's best match. Spans are in the folded request, `prescribed` ones in order."""
+
+    pattern: LoadedPattern
+    params: dict[str, Any]
+    span: Span
+    original_span: Span
+    is_whole: bool
+    prescribed: tuple[Span, ...]
+    prescribed_characters: int
+    covered_characters: int
+    request_characters: int
+    is_quoted: bool = False
+
+    @property
+    def is_catch_all(self) -> bool:
+        """Whether any text at all would have matched."""
+        return self.prescribed_characters == 0
+
+    @property
+    def specificity(self) -> float:
+        """How much of its fair share of the request the match prescribes, at most 1."""
+        fair = max(FEW_CHARACTERS, self.request_characters / FAIR_SHARE)
+        return min(1.0, self.prescribed_characters / fair)
+
+    @property
+    def confidence(self) -> float:
+        """How sure one can be of this match taken by itself."""
+        coverage = 1.0 if self.is_whole else self.covered_characters / self.request_characters
+        return max(LEAST_CONFIDENCE, round(self.specificity * (1 + coverage) / 2, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One criterion: higher `value` first; `reason` says why {winner} stands before {loser}."""
+
+    value: Callable[[Match], float]
+    reason: str
+
+
+RULES = (
+    Rule(
+        lambda match: not match.is_catch_all,
+        "{winner} asks for words of its own, {loser} takes any text",
+    ),
+    Rule(
+        lambda match: not match.is_quoted,
+        "{loser} only matches inside the free text of a larger match",
+    ),
+    Rule(
+        lambda match: match.is_whole and match.specificity == 1.0,
+        "{winner} fits the whole request in its own words, {loser} only a part or with few of them",
+    ),
+    Rule(
+        lambda match: match.prescribed_characters,
+        "{winner} prescribes {winner_value} characters of the request, {loser} {loser_value}",
+    ),
+    Rule(
+        lambda match: match.span[1] - match.span[0],
+        "{winner} matches {winner_value} characters, {loser} {loser_value}",
+    ),
+    Rule(
+        lambda match: match.pattern.pattern.priority,
+        "{winner} has priority {winner_value}, {loser} {loser_value}; they fit equally well",
+    ),
+    Rule(
+        lambda match: -match.pattern.order,
+        "{winner} comes first in the files; they fit equally well",
+    ),
+)
+
+
+def rank(matches: Sequence[Match], text: str) -> tuple[Candidate, ...]:
+    """Return the matches of a folded request as candidates, best first, each with its reason."""
+    ordered = sorted(_with_quoted(matches, text), key=_values, reverse=True)
+    if not ordered:
+        return ()
+    second = ordered[1:2]
+    reasons = [_reason(ordered[0], second[0]) if second else _only(ordered[0])]
+    reasons += [_reason(before, match) for before, match in pairwise(ordered)]
+    candidates: list[Candidate] = []
+    confidence = 1.0
+    for match, reason in zip(ordered, reasons, strict=True):
+        confidence = min(confidence, match.confidence)
+        candidates.append(_candidate(match, confidence, reason))
+    return tuple(candidates)
+
+
+def _values(match: Match) -> tuple[float, ...]:
+    return tuple(rule.value(match) for rule in RULES)
+
+
+def _with_quoted(matches: Sequence[Match], text: str) -> list[Match]:
+    whole = {
+        match.prescribed
+        for match in matches
+        if match.is_whole and match.prescribed_characters >= FEW_CHARACTERS
+    }
+    quoted = {
+        span
+        for span in {match.span for match in matches if not match.is_whole}
+        if any(_lies_in_free_text(span, prescribed, text) for prescribed in whole)
+    }
+    return [
+        replace(match, is_quoted=True) if not match.is_whole and match.span in quoted else match
+        for match in matches
+    ]
+
+
+def _lies_in_free_text(span: Span, prescribed: Sequence[Span], text: str) -> bool:
+    start, end = span
+    for first, last in islice(prescribed, bisect_left(prescribed, start, key=_end), None):
+        if first >= end:
+            break
+        if text[max(start, first) : min(end, last)].strip():
+            return False
+    return True
+
+
+def _end(span: Span) -> int:
+    return span[1]
+
+
+def _only(match: Match) -> str:
+    if match.is_catch_all:
+        return "nothing else matches; it takes any text"
+    part = "the whole request" if match.is_whole else "a part of the request"
+    return f"the only pattern that matches ({part})"
+
+
+def _reason(winner: Match, loser: Match) -> str:
+    rule = next(rule for rule in RULES if rule.value(winner) != rule.value(loser))
+    return rule.reason.format(
+        winner=_label(winner, loser),
+        loser=_label(loser, winner),
+        winner_value=rule.value(winner),
+        loser_value=rule.value(loser),
+    )
+
+
+def _label(match: Match, other: Match) -> str:
+    name = match.pattern.name
+    return f"{name} ({match.pattern.source})" if name == other.pattern.name else name
+
+
+def _candidate(match: Match, confidence: float, reason: str) -> Candidate:
+    pattern = match.pattern
+    intent = Intent(
+        type=pattern.name,
+        params=match.params,
+        confidence=confidence,
+        matched_by="pattern",
+        language=pattern.language,
+        pattern=pattern.name,
+        composition_id=pattern.composition,
+    )
+    return Candidate(
+        intent=intent,
+        span=match.original_span,
+        whole=match.is_whole,
+        literal_characters=match.prescribed_characters,
+        priority=pattern.pattern.priority,
+        source=pattern.source,
+        reason=reason,
+    )
