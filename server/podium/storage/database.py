@@ -1,0 +1,153 @@
+"""The journal's SQLite file: opened, given its tables, and replaced when it is corrupt."""
+
+import logging
+import sqlite3
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from podium.domain.errors import JournalError
+from podium.storage.private import make_private_file, make_private_folder
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0  # how long a write waits for another process
+WAL_BYTES = 16 * 1024 * 1024  # size to which the write-ahead log is cut back
+CONNECT_PAUSE_SECONDS = 0.05  # two processes that start together may find it locked for a moment
+
+_TABLES = """
+CREATE TABLE executions (
+    id TEXT PRIMARY KEY,
+    composition_id TEXT NOT NULL DEFAULT '',
+    user_id TEXT NOT NULL DEFAULT '',
+    conversation_id TEXT NOT NULL DEFAULT '',
+    request TEXT NOT NULL DEFAULT '',
+    intent_type TEXT,
+    status TEXT NOT NULL DEFAULT 'running',
+    started_at REAL NOT NULL DEFAULT 0,
+    duration_ms REAL,
+    params TEXT,
+    result TEXT,
+    files TEXT,
+    error TEXT,
+    step_order TEXT,
+    owner TEXT NOT NULL
+);
+CREATE INDEX executions_by_time ON executions (started_at);
+CREATE INDEX executions_running ON executions (owner) WHERE status = 'running';
+CREATE TABLE steps (
+    execution_id TEXT NOT NULL REFERENCES executions (id) ON DELETE CASCADE,
+    step_id TEXT NOT NULL,
+    server_id TEXT NOT NULL,
+    tool_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    started_at REAL,
+    duration_ms REAL,
+    effects TEXT,
+    inputs TEXT,
+    output TEXT,
+    error TEXT,
+    PRIMARY KEY (execution_id, step_id)
+);
+"""
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_logger = logging.getLogger(__name__)
+
+
+class NewerJournalError(JournalError):
+    """The file was written by a later version of Podium."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, making it and its tables if need be.
+
+    Raises:
+        NewerJournalError: a later version wrote it.
+        sqlite3.Error, OSError: it cannot be opened.
+
+    """
+    make_private_folder(path.parent)
+    make_private_file(path)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) not in _BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(CONNECT_PAUSE_SECONDS)
+
+
+def is_corrupt(error: BaseException) -> bool:
+    """Return whether an error says that the file is no usable database."""
+    return isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in _CORRUPT
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file at this path from another, or None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: Path, corrupt: tuple[int, int] | None) -> None:
+    """Rename a corrupt file, unless another process has done so by now."""
+    if corrupt is None or identity(path) != corrupt:
+        return
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = path.with_name(f"{path.name}.corrupt-{moment}")
+    _logger.warning("the journal %s is corrupt; it is kept as %s, a new one begins", path, aside)
+    for suffix in ("", "-wal", "-shm"):  # a log left behind would be played into the new file
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        _make_tables(path, connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
+    if _version(path, connection) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(path, connection) == 0:  # no other process was quicker
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(path: Path, connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerJournalError(
+            f"{path}: was written by a later version of Podium (schema {version}, "
+            f"this one knows {SCHEMA_VERSION})",
+            hint="update Podium, or move the file away to begin a new journal",
+        )
+    return version
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF

@@ -1,0 +1,231 @@
+"""Executions and steps to rows, redacted and cut, and back."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from podium.domain.errors import InterruptedExecutionError
+from podium.domain.execution import Execution, StepRecord
+from podium.domain.redaction import Redactor
+
+PREVIEW_CHARACTERS = 2_000  # of a value too long to keep
+HIGHEST_CHARACTER = "\U0010ffff"
+
+Statement = tuple[str, dict[str, Any]]
+
+SAVE_EXECUTION = """
+INSERT INTO executions (id, composition_id, user_id, conversation_id, request, intent_type, status,
+    started_at, duration_ms, params, result, files, error, step_order, owner)
+VALUES (:id, :composition_id, :user_id, :conversation_id, :request, :intent_type, :status,
+    :started_at, :duration_ms, :params, :result, :files, :error, :step_order, :owner)
+ON CONFLICT (id) DO UPDATE SET composition_id = excluded.composition_id,
+    user_id = excluded.user_id, conversation_id = excluded.conversation_id,
+    request = excluded.request, intent_type = excluded.intent_type, status = excluded.status,
+    started_at = excluded.started_at, duration_ms = excluded.duration_ms,
+    params = excluded.params, result = excluded.result, files = excluded.files,
+    error = excluded.error, step_order = excluded.step_order, owner = excluded.owner
+"""
+EXPECT_EXECUTION = """
+INSERT INTO executions (id, owner) VALUES (:execution_id, :owner) ON CONFLICT (id) DO NOTHING
+"""
+SAVE_STEP = """
+INSERT INTO steps (execution_id, step_id, server_id, tool_id, status, attempts, started_at,
+    duration_ms, effects, inputs, output, error)
+VALUES (:execution_id, :step_id, :server_id, :tool_id, :status, :attempts, :started_at,
+    :duration_ms, :effects, :inputs, :output, :error)
+ON CONFLICT (execution_id, step_id) DO UPDATE SET server_id = excluded.server_id,
+    tool_id = excluded.tool_id, status = excluded.status, attempts = excluded.attempts,
+    started_at = excluded.started_at, duration_ms = excluded.duration_ms,
+    effects = excluded.effects, inputs = excluded.inputs, output = excluded.output,
+    error = excluded.error
+"""
+PRUNE = """
+DELETE FROM executions WHERE status <> 'running' AND rowid IN (
+    SELECT rowid FROM executions ORDER BY started_at DESC, rowid DESC LIMIT :most OFFSET :keep)
+"""
+_RUNNING_OWNERS = "SELECT DISTINCT owner FROM executions WHERE status = 'running'"
+_INTERRUPT_STEPS = """
+UPDATE steps SET status = CASE effects WHEN 'read' THEN 'cancelled' ELSE 'in_doubt' END,
+    error = :error
+WHERE status = 'running' AND execution_id IN (
+    SELECT id FROM executions WHERE status = 'running' AND owner = :owner)
+"""
+_INTERRUPT_EXECUTIONS = """
+UPDATE executions SET status = 'error', error = :error WHERE status = 'running' AND owner = :owner
+"""
+_BY_ID = "SELECT * FROM executions WHERE id = :id"
+_BY_PREFIX = "SELECT * FROM executions WHERE id >= :id AND id < :end ORDER BY id LIMIT 2"
+_RECENT = "SELECT * FROM executions ORDER BY started_at DESC, rowid DESC LIMIT :limit"
+_STEPS = "SELECT * FROM steps WHERE execution_id = :id ORDER BY rowid"
+
+
+class Encoder:
+    """Makes rows of what an execution holds; nothing configured as secret gets past it."""
+
+    def __init__(self, redactor: Redactor, value_bytes: int) -> None:
+        self._redactor = redactor
+        self._value_bytes = value_bytes
+
+    def execution(self, execution: Execution, owner_id: str) -> Statement:
+        """Return what saves an execution without its steps."""
+        return SAVE_EXECUTION, {
+            "id": execution.id,
+            "composition_id": self._text(execution.composition_id),
+            "user_id": self._text(execution.user_id),
+            "conversation_id": self._text(execution.conversation_id),
+            "request": self._text(execution.request),
+            "intent_type": execution.intent_type and self._text(execution.intent_type),
+            "status": execution.status,
+            "started_at": execution.started_at,
+            "duration_ms": execution.duration_ms,
+            "params": self._json(execution.params),
+            "result": self._json(execution.result),
+            "files": self._json(execution.files),
+            "error": self._json(execution.error),
+            "step_order": json.dumps(list(execution.steps)),
+            "owner": owner_id,
+        }
+
+    def step(self, execution_id: str, step: StepRecord) -> Statement:
+        """Return what saves a step."""
+        return SAVE_STEP, {
+            "execution_id": execution_id,
+            "step_id": step.step_id,
+            "server_id": self._text(step.server_id),
+            "tool_id": self._text(step.tool_id),
+            "status": step.status,
+            "attempts": step.attempts,
+            "started_at": step.started_at,
+            "duration_ms": step.duration_ms,
+            "effects": step.effects,
+            "inputs": self._json(step.inputs),
+            "output": self._json(step.output),
+            "error": self._json(step.error),
+        }
+
+    def _text(self, text: str) -> str:
+        kept = self._redactor.text(clean(text))
+        cut = kept[: self._value_bytes]
+        return kept if len(cut) == len(kept) else cut + "…"
+
+    def _json(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        try:
+            data = self._dump(self._redactor.value(value))
+        except (TypeError, ValueError, RecursionError):
+            data = orjson.dumps({"unwritable": True, "type": type(value).__name__})
+        if len(data) > self._value_bytes:
+            preview = data[: min(PREVIEW_CHARACTERS, self._value_bytes)].decode("utf-8", "ignore")
+            data = orjson.dumps({"truncated": True, "bytes": len(data), "preview": preview})
+        return data.decode()
+
+    def _dump(self, value: Any) -> bytes:
+        try:
+            return orjson.dumps(value, default=self._plain, option=_PLAIN_ONLY)
+        except TypeError:  # half characters, integers of more than 64 bits: legal in Python's JSON
+            return json.dumps(value, default=self._plain).encode()
+
+    def _plain(self, value: Any) -> Any:
+        for plain in _PLAIN_TYPES:
+            if isinstance(value, plain):  # of a class of its own; its texts are redacted by now
+                return plain(value)
+        return list(value) if isinstance(value, tuple) else self._redactor.text(str(value))
+
+
+_PLAIN_TYPES: tuple[type[Any], ...] = (dict, list, str, int, float)
+# Whatever is of no plain type itself goes through `Encoder._plain`.
+_PLAIN_ONLY = (
+    orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
+
+def clean(text: str) -> str:
+    """Return text that SQLite can hold: half characters become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def interrupt(connection: sqlite3.Connection, dead_owners: Iterable[str]) -> None:
+    """Close what writers that ended left running; writes among it are in doubt."""
+    error = InterruptedExecutionError(
+        "the process that ran this ended before it was done",
+        hint="steps in doubt may have done their work: look before you run it again",
+    )
+    for owner_id in dead_owners:
+        values = {"owner": owner_id, "error": json.dumps(error.to_dict())}
+        connection.execute(_INTERRUPT_STEPS, values)
+        connection.execute(_INTERRUPT_EXECUTIONS, values)
+
+
+def running_owners(connection: sqlite3.Connection) -> list[str]:
+    """Return every writer that has a running execution, alive or not."""
+    return [row["owner"] for row in connection.execute(_RUNNING_OWNERS)]
+
+
+def find(connection: sqlite3.Connection, execution_id: str) -> list[Execution]:
+    """Return the execution of this id; else up to two whose ids begin so."""
+    values = {"id": execution_id, "end": execution_id + HIGHEST_CHARACTER}
+    rows = connection.execute(_BY_ID, values).fetchall()
+    return _executions(connection, rows or connection.execute(_BY_PREFIX, values).fetchall())
+
+
+def recent(connection: sqlite3.Connection, limit: int) -> list[Execution]:
+    """Return the latest executions, newest first."""
+    return _executions(connection, connection.execute(_RECENT, {"limit": limit}).fetchall())
+
+
+def _executions(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[Execution]:
+    return [_execution(row, connection.execute(_STEPS, {"id": row["id"]})) for row in rows]
+
+
+def _execution(row: sqlite3.Row, step_rows: Iterable[sqlite3.Row]) -> Execution:
+    steps = {step_row["step_id"]: _step(step_row) for step_row in step_rows}
+    order = [step_id for step_id in _value(row["step_order"]) or () if step_id in steps]
+    return Execution(
+        id=row["id"],
+        composition_id=row["composition_id"],
+        params=_value(row["params"]) or {},
+        user_id=row["user_id"],
+        conversation_id=row["conversation_id"],
+        request=row["request"],
+        intent_type=row["intent_type"],
+        status=row["status"],
+        started_at=row["started_at"],
+        duration_ms=row["duration_ms"],
+        steps={step_id: steps[step_id] for step_id in dict.fromkeys([*order, *steps])},
+        result=_value(row["result"]),
+        files=_files(_value(row["files"])),
+        error=_value(row["error"]),
+    )
+
+
+def _step(row: sqlite3.Row) -> StepRecord:
+    return StepRecord(
+        step_id=row["step_id"],
+        server_id=row["server_id"],
+        tool_id=row["tool_id"],
+        status=row["status"],
+        attempts=row["attempts"],
+        started_at=row["started_at"],
+        duration_ms=row["duration_ms"],
+        effects=row["effects"],
+        inputs=_value(row["inputs"]),
+        output=_value(row["output"]),
+        error=_value(row["error"]),
+    )
+
+
+def _files(value: Any) -> tuple[dict[str, Any], ...]:
+    if isinstance(value, dict):  # cut: what is kept says so
+        return (value,)
+    return tuple(value or ())
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
