@@ -1,0 +1,1 @@
+"""An execution to the reply a person reads."""

@@ -1,0 +1,175 @@
+"""An execution, an error or a refusal to the reply a person reads, in French or English."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from podium.domain.errors import PodiumError
+from podium.domain.execution import Execution
+from podium.domain.intent import Intent, Suggestion
+from podium.domain.request import Reply
+from podium.text.clean import printable, shortened
+
+MESSAGE_CHARACTERS = 20_000  # of a message made from a result; the whole result is beside it
+LIST_ITEMS = 50  # elements of a list that such a message shows
+
+# What happened, in a few words; by code, else the general words. The detail follows in English.
+_GENERAL = {"en": "This did not work", "fr": "La demande n'a pas abouti"}
+_LEADS: dict[str, dict[str, str]] = {
+    "request_invalid": {
+        "en": "The request cannot be read",
+        "fr": "La demande n'est pas lisible",
+    },
+    "request_too_large": {"en": "The request is too long", "fr": "La demande est trop longue"},
+    "invalid_params": {
+        "en": "Something is missing or wrong in the request",
+        "fr": "Il manque une information ou elle est incorrecte",
+    },
+    "unknown_composition": {
+        "en": "Nothing can answer this yet",
+        "fr": "Rien ne sait encore répondre à cette demande",
+    },
+    "unknown_server": {
+        "en": "A server that this needs is not configured",
+        "fr": "Un serveur nécessaire n'est pas configuré",
+    },
+    "unknown_tool": {
+        "en": "A tool that this needs does not exist",
+        "fr": "Un outil nécessaire n'existe pas",
+    },
+    "upstream_unavailable": {
+        "en": "A server that this needs cannot be reached",
+        "fr": "Un serveur nécessaire est injoignable",
+    },
+    "upstream_closed": {
+        "en": "A server went away in the middle of the work",
+        "fr": "Un serveur s'est arrêté en plein travail",
+    },
+    "upstream_timeout": {"en": "A server did not answer in time", "fr": "Un serveur tarde trop"},
+    "step_timeout": {"en": "A step took too long", "fr": "Une étape a pris trop de temps"},
+    "execution_timeout": {"en": "It took too long", "fr": "L'exécution a pris trop de temps"},
+    "tool_failed": {"en": "A tool reported an error", "fr": "Un outil a signalé une erreur"},
+    "result_too_large": {
+        "en": "A result is too large",
+        "fr": "Un résultat est trop volumineux",
+    },
+    "composition_invalid": {
+        "en": "The composition is not valid",
+        "fr": "La composition n'est pas valide",
+    },
+}
+_HINT = {"en": "What to do", "fr": "Que faire"}
+_NOT_UNDERSTOOD = {
+    "en": "I did not understand this request.",
+    "fr": "Je n'ai pas compris cette demande.",
+}
+_NEAREST = {
+    "en": "What I can do comes near to:",
+    "fr": "Ce que je sais faire de plus proche :",
+}
+_DONE = {"en": "Done.", "fr": "C'est fait."}
+_CANCELLED = {"en": "The execution was cancelled.", "fr": "L'exécution a été annulée."}
+
+
+def reply_of(execution: Execution, intent: Intent | None, language: str) -> Reply:
+    """Return the reply to a finished execution."""
+    error = execution.error
+    if execution.status == "success":
+        message = _success_message(execution.result, language)
+    elif error is None:
+        message = _of(_CANCELLED, language)
+    else:
+        message = _error_message(error, language)
+    return Reply(
+        status="success" if execution.status == "success" else "error",
+        message=message,
+        result=execution.result,
+        files=execution.files,
+        intent=intent.to_dict() if intent else None,
+        composition_id=execution.composition_id,
+        execution_id=execution.id,
+        conversation_id=execution.conversation_id,
+        execution_info={
+            "duration_ms": execution.duration_ms,
+            "steps": {step_id: step.summary() for step_id, step in execution.steps.items()},
+        },
+        error=error,
+    )
+
+
+def error_reply(
+    error: PodiumError,
+    language: str,
+    *,
+    conversation_id: str,
+    intent: Intent | None = None,
+    composition_id: str | None = None,
+) -> Reply:
+    """Return the reply to a request that failed before anything was played."""
+    public = error.to_dict()
+    return Reply(
+        status="error",
+        message=_error_message(public, language),
+        intent=intent.to_dict() if intent else None,
+        composition_id=composition_id,
+        conversation_id=conversation_id,
+        error=public,
+    )
+
+
+def no_match_reply(
+    suggestions: Sequence[Suggestion], language: str, *, conversation_id: str
+) -> Reply:
+    """Return the reply to a request that no pattern matches, with what comes nearest."""
+    message = _of(_NOT_UNDERSTOOD, language)
+    if suggestions:
+        examples = "\n".join(f"- {suggestion.example}" for suggestion in suggestions)
+        message = f"{message} {_of(_NEAREST, language)}\n{examples}"
+    return Reply(
+        status="no_match",
+        message=message,
+        result={"suggestions": [suggestion.to_dict() for suggestion in suggestions]},
+        conversation_id=conversation_id,
+    )
+
+
+def _success_message(result: Any, language: str) -> str:
+    """Return the output's own `message`, else the result as readable text."""
+    if isinstance(result, dict) and isinstance(result.get("message"), str):
+        return printable(result["message"])
+    text = printable(_readable(result)).strip()
+    return shortened(text, MESSAGE_CHARACTERS) or _of(_DONE, language)
+
+
+def _readable(value: Any, indent: str = "") -> str:
+    if isinstance(value, dict):
+        if set(value) == {"text"}:
+            return _readable(value["text"], indent)
+        return "\n".join(_entry(f"{indent}{key}:", item, indent) for key, item in value.items())
+    if isinstance(value, list):
+        lines = [_entry(f"{indent}-", item, indent) for item in value[:LIST_ITEMS]]
+        if len(value) > LIST_ITEMS:
+            lines.append(f"{indent}… {len(value) - LIST_ITEMS} +")
+        return "\n".join(lines)
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _entry(head: str, item: Any, indent: str) -> str:
+    is_nested = isinstance(item, dict | list) and bool(item)
+    text = _readable(item, indent + "  ") if is_nested else _readable(item)
+    return f"{head}\n{text}" if is_nested or "\n" in text else f"{head} {text}"
+
+
+def _error_message(error: dict[str, Any], language: str) -> str:
+    lead = _of(_LEADS.get(error["code"], _GENERAL), language)
+    colon = " :" if language == "fr" else ":"
+    message = f"{lead}{colon} {printable(error['message'])}"
+    if error["hint"]:
+        message += f"\n{_of(_HINT, language)}{colon} {printable(error['hint'])}"
+    return message
+
+
+def _of(words: dict[str, str], language: str) -> str:
+    return words.get(language, words["en"])

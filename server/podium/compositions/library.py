@@ -1,0 +1,99 @@
+"""Composition files to the compositions that can be played; a bad one is reported only."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from podium.documents import Document, read_document, validate
+from podium.domain.composition import Composition, CompositionStatus, StoredComposition
+from podium.domain.errors import (
+    CompositionInvalidError,
+    FileInvalidError,
+    UnknownCompositionError,
+    WorkspaceError,
+)
+from podium.domain.naming import did_you_mean
+
+MAX_FILES = 10_000  # a folder with more is not a folder of compositions
+
+_STATUS_OF_FOLDER: dict[str, CompositionStatus] = {
+    "templates": "template",
+    "learning": "learning",
+    "validated": "validated",
+    "deprecated": "deprecated",
+}
+# Which one answers an intent that several serve: what proved itself first, what is on trial last.
+_PRECEDENCE: dict[CompositionStatus, int] = {"validated": 0, "template": 1, "learning": 2}
+
+
+class CompositionLibrary:
+    """Every composition of a workspace, by id and by the intent it answers."""
+
+    def __init__(
+        self,
+        compositions: Iterable[StoredComposition] = (),
+        faults: Iterable[WorkspaceError] = (),
+        documents: dict[str, Document] | None = None,
+    ) -> None:
+        self.faults = list(faults)
+        self._by_id: dict[str, StoredComposition] = {}
+        self._documents = documents or {}
+        for stored in compositions:
+            first = self._by_id.setdefault(stored.id, stored)
+            if first is not stored:
+                self.faults.append(
+                    CompositionInvalidError(
+                        f"{stored.source}: the id '{stored.id}' is taken by {first.source}",
+                        hint="give one of them another id",
+                    )
+                )
+
+    def get(self, composition_id: str) -> StoredComposition:
+        """Return a composition.
+
+        Raises:
+            UnknownCompositionError: there is none; the hint names the nearest id.
+
+        """
+        if (stored := self._by_id.get(composition_id)) is not None:
+            return stored
+        raise UnknownCompositionError(
+            f"there is no composition '{composition_id}'",
+            hint=did_you_mean(
+                composition_id, self._by_id, otherwise="this workspace has no compositions"
+            ),
+        )
+
+    def for_intent(self, intent_type: str) -> StoredComposition | None:
+        """Return the composition that answers an intent, or None."""
+        serving = [s for s in self.all(intent_type) if s.status in _PRECEDENCE]
+        return min(serving, key=lambda s: (_PRECEDENCE[s.status], s.order), default=None)
+
+    def all(self, intent_type: str | None = None) -> list[StoredComposition]:
+        """Return all compositions, or those of one intent, in file order."""
+        return [
+            stored
+            for stored in self._by_id.values()
+            if intent_type is None or stored.composition.intent_type == intent_type
+        ]
+
+    def document(self, composition_id: str) -> Document | None:
+        """Return the file a composition was read from, for line numbers."""
+        return self._documents.get(composition_id)
+
+
+def load_compositions(folder: Path) -> CompositionLibrary:
+    """Read every `*.json` below a folder, in order of path; the subfolder is the status."""
+    compositions: list[StoredComposition] = []
+    faults: list[WorkspaceError] = []
+    documents: dict[str, Document] = {}
+    for order, path in enumerate(sorted(folder.rglob("*.json"))[:MAX_FILES]):
+        try:
+            document = read_document(path)
+            composition = validate(document, Composition, CompositionInvalidError)
+        except (FileInvalidError, CompositionInvalidError) as error:
+            faults.append(error)
+            continue
+        status = _STATUS_OF_FOLDER.get(path.relative_to(folder).parts[0], "template")
+        compositions.append(StoredComposition(composition, status, str(path), order))
+        documents.setdefault(composition.id, document)
+    return CompositionLibrary(compositions, faults, documents)

@@ -1,0 +1,67 @@
+"""The params of an execution: defaults filled in, coerced without loss, every fault at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podium.compositions.graph import declared_params
+from podium.domain.composition import Composition
+from podium.domain.errors import Fault, InvalidParamsError
+from podium.domain.naming import did_you_mean
+from podium.mapping.coercion import coerce_arguments, schema_faults
+
+
+def checked_params(
+    composition: Composition, params: Mapping[str, Any], *, is_strict: bool
+) -> dict[str, Any]:
+    """Return the params as the composition's input schema wants them.
+
+    With `is_strict` a param that the schema does not name is a fault (somebody mistyped it);
+    without it such a param is left out (a pattern may know more than a composition asks for).
+
+    Raises:
+        InvalidParamsError: they do not fit; every fault is listed.
+
+    """
+    schema = composition.input_schema
+    if schema is None:
+        return dict(params)
+    declared = declared_params(composition)
+    is_open = schema.get("additionalProperties", False) is not False or not declared
+    extra = [] if is_open else [name for name in params if name not in declared]
+    given = {name: value for name, value in params.items() if name not in extra}
+    filled = coerce_arguments({**_defaults(schema), **given}, schema)
+    faults = schema_faults(filled, schema)
+    if is_strict:
+        faults += [
+            Fault(f"there is no param '{name}'", where=name, hint=did_you_mean(name, declared))
+            for name in extra
+        ]
+    if faults:
+        raise _invalid(composition, faults)
+    return filled
+
+
+def missing_params(composition: Composition, missing: frozenset[str]) -> InvalidParamsError:
+    """Return the error for params that a composition without a schema needs and did not get."""
+    faults = [Fault(f"'{name}' is missing", where=name) for name in sorted(missing)]
+    return _invalid(composition, faults)
+
+
+def _defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return {}
+    return {
+        name: part["default"]
+        for name, part in properties.items()
+        if isinstance(part, Mapping) and "default" in part
+    }
+
+
+def _invalid(composition: Composition, faults: list[Fault]) -> InvalidParamsError:
+    listed = "; ".join(map(str, faults))
+    return InvalidParamsError(
+        f"composition '{composition.id}': {listed}",
+        hint="its params: podium compositions --json",
+        faults=faults,
+    )

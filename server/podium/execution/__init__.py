@@ -1,0 +1,1 @@
+"""A plan to an execution: pure scheduling decides, the runner does."""
