@@ -1,0 +1,236 @@
+"""The only wiring: a workspace becomes an orchestrator, by plain constructor arguments."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from podium.compositions.checker import Checker, Tools
+from podium.compositions.library import CompositionLibrary, load_compositions
+from podium.config import CONFIG_NAME, Config, ServerConfig, load_config
+from podium.domain.errors import FileInvalidError, PodiumError, WorkspaceError
+from podium.domain.findings import Finding
+from podium.domain.redaction import Redactor
+from podium.domain.tool import Tool
+from podium.execution.runner import Runner, RunnerSettings
+from podium.intents.checks import check_patterns
+from podium.intents.library import PatternLibrary, load_patterns
+from podium.intents.matcher import Matcher
+from podium.mapping.expressions import Evaluator
+from podium.mapping.files import load_transformers
+from podium.mapping.transformers import Transformers
+from podium.orchestrator import Orchestrator as PlainOrchestrator
+from podium.orchestrator import Stages
+from podium.storage.eras import EraFile
+from podium.storage.journal import SqliteJournal
+from podium.storage.system import RandomIds, SystemClock
+from podium.upstreams.pool import UpstreamPool
+from podium.upstreams.settings import UpstreamSettings
+
+
+class Orchestrator(PlainOrchestrator):
+    """An orchestrator over a workspace."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, config: str | Path = CONFIG_NAME, *, environ: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Self]:
+        """Open a workspace by its folder or its `config.yaml`; upstreams start when first needed.
+
+        Raises:
+            ConfigError: the configuration cannot be used.
+            MissingVariableError: a `${VAR}` outside an upstream's entry is not set.
+
+        """
+        environ = os.environ if environ is None else environ
+        settings = load_config(config_path(Path(config)), environ)
+        data = load_data(settings)
+        clock = SystemClock()
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(
+                SqliteJournal.open(
+                    settings.state_folder / "journal.sqlite3",
+                    redactor=Redactor(settings.secrets),
+                    limits=settings.limits,
+                )
+            )
+            upstreams = await stack.enter_async_context(pool_of(settings, clock))
+            options = settings.orchestrator
+            runner = Runner(
+                upstreams=upstreams,
+                evaluator=Evaluator(data.transformers, clock=clock, limits=settings.limits),
+                journal=journal,
+                clock=clock,
+                limits=settings.limits,
+                settings=RunnerSettings(
+                    execution_seconds=options.execution_timeout,
+                    is_parallel=options.parallel_execution,
+                    max_retries=options.max_retries if options.retry_failed_steps else 0,
+                ),
+            )
+            yield cls(
+                Stages(
+                    matcher=data.matcher,
+                    compositions=data.compositions,
+                    checker=Checker(max_steps=options.max_steps_per_composition),
+                    runner=runner,
+                    upstreams=upstreams,
+                    journal=journal,
+                    transformers=data.transformers,
+                    clock=clock,
+                    ids=RandomIds(),
+                    limits=settings.limits,
+                    default_intent_type=options.default_intent_type,
+                    expose=settings.expose,
+                    prefix=settings.prefix,
+                    faults=tuple(data.faults),
+                )
+            )
+
+
+class WorkspaceData:
+    """What the data files of a workspace say; a bad file is in `faults`, the rest serve."""
+
+    def __init__(self, settings: Config) -> None:
+        options = settings.orchestrator
+        self.transformers = Transformers()
+        self.faults: list[WorkspaceError] = list(
+            load_transformers(settings.folder(options.transformers_path), self.transformers)
+        )
+        self.patterns: PatternLibrary = load_patterns(settings.folder(options.intent_patterns_path))
+        self.matcher = Matcher(self.patterns, limits=settings.limits)
+        self.compositions: CompositionLibrary = load_compositions(
+            settings.folder(options.compositions_path)
+        )
+        self.faults += [*self.patterns.faults, *self.compositions.faults]
+
+
+def config_path(path: Path) -> Path:
+    """Return the `config.yaml` that a path means: itself, or the one in that folder."""
+    return path / CONFIG_NAME if path.is_dir() else path
+
+
+def load_data(settings: Config) -> WorkspaceData:
+    """Read every data file of a workspace."""
+    return WorkspaceData(settings)
+
+
+def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
+    """Return the pool of the configured upstreams."""
+    return UpstreamPool(
+        [_upstream(server, settings) for server in settings.servers],
+        eras=EraFile(settings.state_folder / "eras.json"),
+        clock=clock,
+        limits=settings.limits,
+    )
+
+
+def _upstream(server: ServerConfig, settings: Config) -> UpstreamSettings:
+    entry = server.entry
+    return UpstreamSettings(
+        server_id=server.server_id,
+        command=entry.command,
+        args=entry.args,
+        env=entry.env,
+        cwd=settings.folder(entry.cwd) if entry.cwd else settings.workspace,
+        url=entry.url,
+        headers=entry.headers,
+        allow=entry.allow,
+        deny=entry.deny,
+        effects=entry.effects,
+        start_seconds=entry.start_seconds or settings.limits.start_seconds,
+        result_bytes=settings.limits.result_bytes,
+        concurrent_calls=settings.limits.concurrent_calls_per_server,
+        disabled=entry.disabled,
+        fault=server.fault,
+    )
+
+
+# --- podium check
+
+
+async def check_workspace(
+    folder: Path, *, offline: bool = False, environ: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """Return everything wrong in a workspace: files, patterns with examples, compositions.
+
+    Unless `offline`, the upstreams are started and compositions are held against their tools.
+    """
+    path = config_path(folder)
+    try:
+        settings = load_config(path, os.environ if environ is None else environ)
+    except WorkspaceError as error:
+        return _findings_of(error, path)
+    data = load_data(settings)
+    findings = [f for fault in data.faults for f in _findings_of(fault, path)]
+    findings += [
+        f for server in settings.servers if server.fault for f in _findings_of(server.fault, path)
+    ]
+    findings += check_patterns(data.patterns, data.matcher)
+    findings += _unanswered_intents(data)
+    tools = None if offline else await _live_tools(settings, data.compositions)
+    checker = Checker(
+        max_steps=settings.orchestrator.max_steps_per_composition,
+        functions=data.transformers.names(),
+    )
+    for stored in data.compositions.all():
+        document = data.compositions.document(stored.id)
+        findings += checker.check(stored, document=document, tools=tools)
+    return findings
+
+
+async def _live_tools(settings: Config, compositions: CompositionLibrary) -> Tools:
+    """Return each tool that a composition names, as its server defines it now."""
+    wanted = {
+        (step.server_id, step.tool_id)
+        for stored in compositions.all()
+        for step in stored.composition.steps
+    }
+    found: dict[tuple[str, str], Tool | PodiumError] = {}
+    async with pool_of(settings, SystemClock()) as upstreams:
+        await upstreams.start_all()
+        for server_id, tool_id in sorted(wanted):
+            try:
+                found[server_id, tool_id] = await upstreams.tool(server_id, tool_id)
+            except PodiumError as error:
+                found[server_id, tool_id] = error
+    return found
+
+
+def _unanswered_intents(data: WorkspaceData) -> list[Finding]:
+    """Return a warning for each pattern that no composition answers."""
+    findings = []
+    for pattern in data.patterns.patterns:
+        if pattern.composition is not None:
+            try:
+                data.compositions.get(pattern.composition)
+            except PodiumError as error:
+                findings.append(
+                    Finding("error", pattern.source, error.message, pattern.where, hint=error.hint)
+                )
+        elif data.compositions.for_intent(pattern.name) is None:
+            findings.append(
+                Finding(
+                    "warning",
+                    pattern.source,
+                    f"no composition answers the intent '{pattern.name}'",
+                    pattern.where,
+                )
+            )
+    return findings
+
+
+def _findings_of(error: WorkspaceError, path: Path) -> list[Finding]:
+    """Return an error about a file as findings, one for each fault."""
+    source, _, message = error.message.partition(": ")
+    source = source.rsplit(":", 1)[0] if source.rpartition(":")[2].isdigit() else source
+    if not isinstance(error, FileInvalidError) and not Path(source).suffix:
+        source, message = str(path), error.message
+    if not error.faults:
+        return [Finding("error", source, message, hint=error.hint)]
+    return [
+        Finding("error", source, fault.message, fault.where, fault.line, fault.hint)
+        for fault in error.faults
+    ]
