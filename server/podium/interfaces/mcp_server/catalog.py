@@ -1,0 +1,210 @@
+"""The tools that clients see, in their order, and what each name means when it is called."""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
+
+from podium.domain.composition import StoredComposition
+from podium.domain.errors import PodiumError
+from podium.domain.tool import Tool
+from podium.interfaces.mcp_server import results, schemas
+from podium.interfaces.mcp_server.own_tools import (
+    OWN_TOOLS,
+    Arguments,
+    Definition,
+    OwnTool,
+    checked,
+)
+from podium.interfaces.mcp_server.progress import Progress
+from podium.interfaces.mcp_server.results import Result
+from podium.orchestrator import Orchestrator
+
+MAX_PASSED_THROUGH = 5_000  # tools of upstreams that one list may hold
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One `tools/call`; `any_value` says that the client takes structured content of any shape."""
+
+    orchestrator: Orchestrator
+    arguments: Arguments
+    progress: Progress
+    any_value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tool as clients see it, what a call of it does, and how it tells of a failure."""
+
+    definition: Definition
+    run: Callable[[Call], Awaitable[Result]]
+    failed: Callable[[PodiumError, Arguments], Result]
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Podium's own tools, then the compositions offered as tools, then upstreams' tools.
+
+    What was built is kept for as long as compositions and upstream tools stay the same.
+    """
+
+    orchestrator: Orchestrator
+    _compositions: list[StoredComposition] = field(default_factory=list)
+    _upstream_tools: list[Tool] = field(default_factory=list)
+    _entries: dict[str, Entry] = field(default_factory=dict)
+
+    async def entries(self) -> dict[str, Entry]:
+        """Return every tool by its name, in the order of the list."""
+        self._build(await self._exposed_tools())
+        return self._entries
+
+    async def find(self, name: str) -> Entry | None:
+        """Return the tool of that name; upstreams are asked only if nothing known has it."""
+        if (entry := self.known(name)) is not None:
+            return entry
+        if self.orchestrator.config_expose:
+            return (await self.entries()).get(name)
+        return None
+
+    def known(self, name: str) -> Entry | None:
+        """Return the tool of that name as far as it is known without asking upstreams."""
+        if name in _OWN:
+            return _OWN[name]
+        self._build(self._upstream_tools)
+        return self._entries.get(name)
+
+    async def _exposed_tools(self) -> list[Tool]:
+        globs = self.orchestrator.config_expose
+        if not globs:
+            return []
+        found = await self.orchestrator.search_tools("", MAX_PASSED_THROUGH)
+        return [
+            match.tool
+            for match in found
+            if any(fnmatchcase(match.tool.full_name, glob) for glob in globs)
+        ]
+
+    def _build(self, upstream_tools: list[Tool]) -> None:
+        compositions = self.orchestrator.tool_compositions()
+        if (
+            self._entries
+            and compositions == self._compositions
+            and upstream_tools == self._upstream_tools
+        ):
+            return
+        entries = dict(_OWN)
+        for stored in compositions:
+            _add(entries, stored.id, _composition(stored), f"the composition '{stored.id}'")
+        prefix = self.orchestrator.config_prefix
+        for name, tool in exposed_names(upstream_tools, prefix, taken=entries):
+            _add(entries, name, _passed_through(tool, name), tool.full_name)
+        self._compositions, self._upstream_tools = list(compositions), upstream_tools
+        self._entries = entries
+
+
+def exposed_names(
+    tools: Iterable[Tool], prefix: str, *, taken: Iterable[str]
+) -> list[tuple[str, Tool]]:
+    """Return the name that each upstream tool gets.
+
+    A name that is already taken, or that two upstreams claim, becomes `server__tool` for all who
+    claim it: if the first simply won, the name would mean another tool whenever that upstream is
+    down.
+    """
+    wanted = [(prefix.replace("{server}", tool.server_id) + tool.name, tool) for tool in tools]
+    claims = Counter([*taken, *(name for name, _ in wanted)])
+    return [
+        (name if claims[name] == 1 else f"{tool.server_id}__{tool.name}", tool)
+        for name, tool in wanted
+    ]
+
+
+def without_open_output(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a definition for the eras before 2026-07-28, whose output schemas are objects."""
+    output = definition.get("outputSchema")
+    if output is None or output.get("type") == "object":
+        return definition
+    return {key: value for key, value in definition.items() if key != "outputSchema"}
+
+
+def _add(entries: dict[str, Entry], name: str, entry: Entry, what: str) -> None:
+    if name in entries:
+        _log.warning("%s is not offered as a tool: the name '%s' is taken", what, name)
+        return
+    entries[name] = entry
+
+
+# --- Podium's own tools
+
+
+async def _run_own(tool: OwnTool, call: Call) -> Result:
+    return await tool.run(call.orchestrator, checked(tool, call.arguments), call.progress)
+
+
+_OWN = {
+    tool.name: Entry(tool.definition, partial(_run_own, tool), tool.failed) for tool in OWN_TOOLS
+}
+
+
+# --- compositions
+
+
+def _composition(stored: StoredComposition) -> Entry:
+    def failed(error: PodiumError, arguments: Arguments) -> Result:
+        return results.of_failed_request(error, {**arguments, "composition_id": stored.id})
+
+    return Entry(_composition_definition(stored), partial(_play, stored.id), failed)
+
+
+async def _play(composition_id: str, call: Call) -> Result:
+    return results.of_reply(
+        await call.orchestrator.execute_composition(
+            composition_id, dict(call.arguments), on_event=call.progress.on_event
+        )
+    )
+
+
+def _composition_definition(stored: StoredComposition) -> Definition:
+    composition = stored.composition
+    title = composition.name or composition.id
+    steps = ", ".join(dict.fromkeys(f"{s.server_id}.{s.tool_id}" for s in composition.steps))
+    about = composition.description or title
+    reads = all(step.effects == "read" for step in composition.steps)
+    destroys = any(step.effects in (None, "destructive") for step in composition.steps)
+    return {
+        "name": composition.id,
+        "title": title,
+        "description": f"{about} (calls {steps})",
+        "inputSchema": {**(composition.input_schema or {}), "type": "object"},
+        "outputSchema": schemas.REPLY,
+        "annotations": {
+            "title": title,
+            "readOnlyHint": reads,
+            "destructiveHint": destroys,
+            "idempotentHint": reads,
+            "openWorldHint": True,
+        },
+    }
+
+
+# --- tools of upstreams
+
+
+def _passed_through(tool: Tool, name: str) -> Entry:
+    def failed(error: PodiumError, _arguments: Arguments) -> Result:
+        return results.of_relayed_error(error)
+
+    return Entry({**tool.definition, "name": name}, partial(_relay, tool), failed)
+
+
+async def _relay(tool: Tool, call: Call) -> Result:
+    result = await call.orchestrator.call_tool(
+        tool.server_id, tool.name, dict(call.arguments), on_progress=call.progress.on_progress
+    )
+    return results.relayed(result, any_value=call.any_value)

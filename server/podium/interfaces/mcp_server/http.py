@@ -1,0 +1,198 @@
+"""Streamable HTTP: `/mcp` for clients of both eras, `/healthz` for whoever watches over Podium."""
+
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import anyio
+import uvicorn
+from anyio.abc import TaskStatus
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
+
+from podium.domain.errors import CannotListenError
+from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
+from podium.interfaces.mcp_server.server import mcp_server
+from podium.interfaces.mcp_server.signals import ended_by_signals
+from podium.orchestrator import Orchestrator
+
+MCP_PATH = "/mcp"
+SESSIONS = 1_000  # clients of the handshake era at once; one more is told to come back
+SESSION_IDLE_SECONDS = 1_800.0
+CONNECTIONS = 1_024  # at once, listening streams included; one more gets 503
+IDLE_CONNECTION_SECONDS = 30
+GRACE_SECONDS = 3  # for what still runs when the server is told to stop
+BACKLOG = 128  # connections that wait to be accepted
+
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+_log = logging.getLogger(__name__)
+
+
+def http_app(
+    orchestrator: Orchestrator, *, host: str, port: int, allowed_hosts: Sequence[str] = ()
+) -> Starlette:
+    """Return the application for a server that listens on `host` and `port`.
+
+    Requests must name this host or a local one (`allowed_hosts` adds further names, as `name` or
+    `name:port`): a web page that rebinds its own name to this machine is refused.
+    """
+    security = _security(host, port, allowed_hosts)
+    guard = TransportSecurityMiddleware(security)
+
+    async def healthz(request: Request) -> Response:
+        refusal = await guard.validate_request(request)
+        return refusal or JSONResponse(_health(orchestrator))
+
+    # JSON instead of event streams would be a little faster for clients of the handshake era, but
+    # then progress is lost, and a client that hangs up goes unnoticed. Clients of the modern era
+    # get JSON anyhow unless there is progress to report.
+    return mcp_server(orchestrator).streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        host=host,
+        transport_security=security,
+        max_request_body_size=MESSAGE_BYTES,
+        max_sessions=SESSIONS,
+        session_idle_timeout=SESSION_IDLE_SECONDS,
+        custom_starlette_routes=[Route("/healthz", healthz, methods=["GET"])],
+    )
+
+
+async def serve_http(
+    orchestrator: Orchestrator,
+    host: str,
+    port: int,
+    *,
+    allowed_hosts: Sequence[str] = (),
+    task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve on HTTP until cancelled, or until SIGINT or SIGTERM; port 0 takes a free one.
+
+    Under `TaskGroup.start` it reports the address of `/mcp` as soon as clients can connect.
+
+    Raises:
+        CannotListenError: the address cannot be listened on.
+
+    """
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    app = http_app(orchestrator, host=host, port=port, allowed_hosts=allowed_hosts)
+    url = f"http://{_in_url(host)}:{port}{MCP_PATH}"
+    _log.info("listening on %s", url)
+    async with ended_by_signals():
+        task_status.started(url)
+        await _run(_Listeners(app), listener)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers, which end the process before upstreams are closed."""
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Listeners:
+    """An application whose open GET streams, on which clients only listen, can be ended.
+
+    They would otherwise hold up the stop for its whole grace period.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._open: set[anyio.CancelScope] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") != "GET":
+            await self._app(scope, receive, send)
+            return
+        with anyio.CancelScope() as listening:
+            self._open.add(listening)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._open.discard(listening)
+        if listening.cancelled_caught:
+            await send({"type": "http.response.body", "body": b""})
+
+    def end(self) -> None:
+        """End every open GET request."""
+        for listening in self._open:
+            listening.cancel()
+
+
+async def _run(app: _Listeners, listener: socket.socket) -> None:
+    """Serve until cancelled; then let calls finish within the grace period."""
+    server = _Server(_uvicorn_config(app))
+
+    async def serve() -> None:
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
+            app.end()
+
+
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",  # httptools keeps blanks round header values, which the protocol forbids
+        ws="none",
+        lifespan="on",
+        log_config=None,  # its own would write to stdout
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CannotListenError(
+            f"cannot listen on {_in_url(host)}:{port}: {reason}",
+            hint="choose another port or host, or stop the program that uses it",
+        ) from error
+
+
+def _security(host: str, port: int, allowed_hosts: Sequence[str]) -> TransportSecuritySettings:
+    named = () if host in _EVERY_ADDRESS else (_in_url(host),)
+    names = [*_LOCAL_NAMES, *(f"{name}:*" for name in _LOCAL_NAMES)]
+    names += [*named, *(f"{name}:{port}" for name in named), *allowed_hosts]
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=names,
+        allowed_origins=[f"{scheme}://{name}" for name in names for scheme in ("http", "https")],
+    )
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _health(orchestrator: Orchestrator) -> dict[str, object]:
+    return {
+        "status": "ok",
+        "version": version("podium-mcp"),
+        "upstreams": [status.to_dict() for status in orchestrator.statuses()],
+    }

@@ -1,0 +1,157 @@
+"""The JSON Schemas of what Podium's tools answer; every root is an object, as both eras want it."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
+
+ERROR: Schema = {
+    "type": "object",
+    "description": "What went wrong: a stable code, what happened and where, what to do about it.",
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "hint": {"type": "string"},
+        "step_id": _NULLABLE_TEXT,
+        "retryable": {"type": "boolean"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "where": {"type": "string"},
+                    "line": {"type": ["integer", "null"]},
+                    "message": {"type": "string"},
+                    "hint": {"type": "string"},
+                },
+            },
+        },
+    },
+    "required": ["code", "message"],
+}
+
+REPLY: Schema = {
+    "type": "object",
+    "properties": {
+        "status": {
+            "type": "string",
+            "enum": ["success", "error", "needs_input", "no_match"],
+            "description": "How it ended.",
+        },
+        "data": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string", "description": "The answer for a person."},
+                "result": {"description": "The composition's output; any JSON value."},
+                "files": {"type": "array", "items": {"type": "object"}},
+            },
+            "required": ["message", "result", "files"],
+        },
+        "intent": {
+            "type": ["object", "null"],
+            "description": "What the request was understood to mean.",
+        },
+        "composition_id": _NULLABLE_TEXT,
+        "execution_id": {**_NULLABLE_TEXT, "description": "For get_execution."},
+        "conversation_id": {
+            **_NULLABLE_TEXT,
+            "description": "Send it with the next request of the same conversation.",
+        },
+        "execution_info": {
+            "type": "object",
+            "description": "Status, attempts, duration and error of each step.",
+        },
+        "error": {**ERROR, "type": ["object", "null"]},
+        "question": {
+            "type": ["object", "null"],
+            "description": "What is missing, when status is needs_input.",
+        },
+    },
+    "required": [
+        "status",
+        "data",
+        "intent",
+        "composition_id",
+        "execution_id",
+        "conversation_id",
+        "execution_info",
+        "error",
+        "question",
+    ],
+}
+
+
+def answer_or_error(properties: dict[str, Schema]) -> Schema:
+    """Return the schema of an answer that is either these properties or `error` alone."""
+    return {"type": "object", "properties": {**properties, "error": ERROR}}
+
+
+COMPOSITIONS: Schema = answer_or_error(
+    {
+        "compositions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string"},
+                    "name": {"type": "string"},
+                    "description": {"type": "string"},
+                    "intent_type": _NULLABLE_TEXT,
+                    "status": {"type": "string"},
+                    "input_schema": {"type": ["object", "null"]},
+                    "steps": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["id"],
+            },
+        }
+    }
+)
+
+TOOLS: Schema = answer_or_error(
+    {
+        "tools": {
+            "type": "array",
+            "description": "Best first.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "server_id": {"type": "string"},
+                    "tool_id": {"type": "string"},
+                    "description": {"type": "string"},
+                    "input_schema": {"type": "object"},
+                    "effects": {"type": "string", "enum": ["read", "write", "destructive"]},
+                    "score": {"type": "number"},
+                },
+                "required": ["server_id", "tool_id", "description", "input_schema", "effects"],
+            },
+        }
+    }
+)
+
+TOOL_CALL: Schema = answer_or_error(
+    {
+        "server_id": {"type": "string"},
+        "tool_id": {"type": "string"},
+        "result": {"description": "What the tool returned; any JSON value."},
+        "is_error": {"type": "boolean", "description": "Whether the tool itself reports failure."},
+    }
+)
+
+EXECUTION: Schema = answer_or_error(
+    {
+        "execution": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string"},
+                "composition_id": {"type": "string"},
+                "status": {"type": "string", "enum": ["running", "success", "error", "cancelled"]},
+                "params": {"type": "object"},
+                "result": {"description": "Any JSON value."},
+                "error": {**ERROR, "type": ["object", "null"]},
+                "steps": {"type": "array", "items": {"type": "object"}},
+            },
+            "required": ["id", "composition_id", "status", "steps"],
+        }
+    }
+)

@@ -1,0 +1,246 @@
+"""Stdin and stdout as the wire of one client; garbage is answered and outlived."""
+
+import json
+import os
+import stat
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Any, Self
+
+import anyio
+import mcp_types as types
+import orjson
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
+
+from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
+from podium.interfaces.mcp_server.server import mcp_server
+from podium.interfaces.mcp_server.signals import ended_by_signals
+from podium.orchestrator import Orchestrator
+from podium.upstreams.framing import DroppedLine, LineReader
+
+READ_BYTES = 65_536  # the capacity of a pipe
+WRITE_SECONDS = 10.0  # a client that reads nothing for so long is gone
+
+_Streams = tuple[Any, Any]
+
+
+async def serve_stdio(orchestrator: Orchestrator) -> None:
+    """Serve one client on stdin and stdout until it closes them, or SIGINT or SIGTERM comes.
+
+    Meanwhile stdout carries the protocol only: whatever else is printed goes to stderr.
+    """
+    server = mcp_server(orchestrator)
+    async with ended_by_signals(), _streams() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+def _streams() -> AbstractAsyncContextManager[_Streams]:
+    """Return our own streams where the system can wait for stdin, else the SDK's.
+
+    The SDK's cross two or three threads per message: over pipes ours need half the processor time.
+    """
+    return _own_streams() if _can_wait_for_stdin() else stdio_server()
+
+
+def _can_wait_for_stdin() -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        stdin, *_others = [os.fstat(fd).st_mode for fd in (0, 1, 2)]
+    except OSError:  # one is closed
+        return False
+    return stat.S_ISFIFO(stdin) or stat.S_ISSOCK(stdin) or os.isatty(0)
+
+
+@asynccontextmanager
+async def _own_streams() -> AsyncIterator[_Streams]:
+    with _own_descriptors() as (stdin, stdout):
+        outgoing = _Outgoing(stdout)
+        yield _Incoming(stdin, outgoing), outgoing
+
+
+@contextmanager
+def _own_descriptors() -> Iterator[tuple[int, int]]:
+    """Take the wire away from fd 0 and 1, so that no print and no child can touch it."""
+    stdin, stdout = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout.flush()  # what was printed before goes to stderr as well
+    was_blocking = os.get_blocking(stdout)
+    if not os.isatty(stdout):  # a terminal is shared with the shell that waits for us
+        os.set_blocking(stdout, False)
+    try:
+        yield stdin, stdout
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+        os.set_blocking(stdout, was_blocking)
+        for mine, standard in ((stdin, 0), (stdout, 1)):
+            os.dup2(mine, standard)
+            os.close(mine)
+
+
+class _Outgoing:
+    """Messages to lines on a descriptor that does not block."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._closed = False
+
+    async def send(self, message: SessionMessage, /) -> None:
+        """Write one message as a whole, even when the sender is cancelled halfway."""
+        line = memoryview(encode(message))
+        async with self._turn:
+            if self._closed:
+                raise anyio.ClosedResourceError
+            with anyio.move_on_after(WRITE_SECONDS, shield=True):
+                await self._write(line)
+                return
+            self._closed = True  # half a line is out: nothing sensible can follow it
+            raise anyio.BrokenResourceError
+
+    async def _write(self, rest: memoryview) -> None:
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._fd)
+            except OSError as error:
+                self._closed = True
+                raise anyio.BrokenResourceError from error
+
+    async def aclose(self) -> None:
+        """Send nothing more."""
+        self._closed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _Incoming:
+    """Lines of a descriptor to messages; what is none is answered as such."""
+
+    def __init__(self, fd: int, outgoing: _Outgoing) -> None:
+        self._fd = fd
+        self._outgoing = outgoing
+        self._reader = LineReader(MESSAGE_BYTES)
+        self._lines: deque[bytes | DroppedLine] = deque()
+        self._closed = False
+
+    async def receive(self) -> SessionMessage:
+        """Return the next message.
+
+        Raises:
+            anyio.EndOfStream: the client has closed its end; a line without an end is no message.
+
+        """
+        while True:
+            while self._lines:
+                message = decode(self._lines.popleft())
+                if isinstance(message, SessionMessage):
+                    return message
+                if message is not None:
+                    await self._outgoing.send(SessionMessage(message))
+            await self._read()
+
+    async def _read(self) -> None:
+        data = None
+        while data is None and not self._closed:
+            await anyio.wait_readable(self._fd)
+            data = _read_now(self._fd)
+        if not data:
+            raise anyio.EndOfStream
+        self._lines.extend(self._reader.feed(data))
+
+    async def aclose(self) -> None:
+        """Read nothing more."""
+        self._closed = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _read_now(fd: int) -> bytes | None:
+    """Return what there is: nothing at the end, None if there is nothing yet."""
+    try:
+        return os.read(fd, READ_BYTES)
+    except BlockingIOError:  # whoever started us made the pipe so, and it was a false alarm
+        return None
+    except OSError:  # a terminal that was hung up
+        return b""
+
+
+# --- messages on a line
+
+
+def decode(line: bytes | DroppedLine) -> SessionMessage | types.JSONRPCError | None:
+    """Turn a line into a message, or into the error that answers it; None for an empty line."""
+    if isinstance(line, DroppedLine):
+        return _refusal(types.INVALID_REQUEST, f"the message is longer than {MESSAGE_BYTES} bytes")
+    if not line.strip():
+        return None
+    try:
+        wire = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return _refusal(types.PARSE_ERROR, f"the line is no valid JSON: {error}")
+    try:
+        message = types.jsonrpc_message_adapter.validate_python(wire, by_name=False)
+    except ValidationError:
+        return _refusal(types.INVALID_REQUEST, "this is no JSON-RPC message", _request_id(wire))
+    if isinstance(message, types.JSONRPCNotification) and "id" in wire:
+        return _refusal(types.INVALID_REQUEST, "the id is neither a text nor a whole number")
+    return SessionMessage(message)
+
+
+def encode(message: SessionMessage) -> bytes:
+    """Turn a message into its line."""
+    inner = message.message
+    wire: dict[str, Any] = {"jsonrpc": "2.0"}
+    if not isinstance(inner, types.JSONRPCNotification):
+        wire["id"] = inner.id
+    if isinstance(inner, types.JSONRPCResponse):
+        wire["result"] = inner.result
+    elif isinstance(inner, types.JSONRPCError):
+        wire["error"] = inner.error.model_dump(exclude_none=True)
+    else:
+        wire["method"] = inner.method
+        if inner.params is not None:
+            wire["params"] = inner.params
+    try:
+        return orjson.dumps(wire, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, half a surrogate pair
+        return json.dumps(wire, default=str).encode() + b"\n"
+
+
+def _refusal(code: int, message: str, request_id: int | str | None = None) -> types.JSONRPCError:
+    error = types.ErrorData(code=code, message=message)
+    return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
+
+
+def _request_id(wire: Any) -> int | str | None:
+    if not isinstance(wire, dict) or "method" not in wire:
+        return None
+    found = wire.get("id")
+    return found if isinstance(found, int | str) and not isinstance(found, bool) else None

@@ -1,0 +1,230 @@
+"""An orchestrator that does what the request says; as a program it serves itself."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from podium.domain.composition import Composition, StoredComposition
+from podium.domain.errors import UnknownServerError
+from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.request import Reply
+from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
+from podium.interfaces.mcp_server import serve_http, serve_stdio
+
+READ_FILE = {
+    "name": "read_file",
+    "title": "Read",
+    "description": "Read a text file.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"path": {"type": "string"}, "encoding": {"type": "string"}},
+        "required": ["path"],
+    },
+    "annotations": {"readOnlyHint": True},
+    "x-vendor": {"kept": True},
+}
+COUNT = {
+    "name": "count",
+    "description": "Count lines.",
+    "inputSchema": {"type": "object"},
+    "outputSchema": {"type": "integer"},
+}
+TOOLS = (
+    Tool(
+        "files",
+        "read_file",
+        "Read a text file.",
+        READ_FILE["inputSchema"],
+        annotations={"readOnlyHint": True},
+        definition=READ_FILE,
+    ),
+    Tool("files", "count", "Count lines.", {"type": "object"}, definition=COUNT),
+)
+COMPOSITIONS = tuple(
+    StoredComposition(
+        Composition.model_validate(
+            {
+                "id": id_,
+                "name": f"Name of {id_}",
+                "description": f"What {id_} does.",
+                "input_schema": {
+                    "type": "object",
+                    "properties": {"path": {"type": "string"}},
+                    "required": ["path"],
+                },
+                "steps": [
+                    {
+                        "id": "read",
+                        "server_id": "files",
+                        "tool_id": "read_file",
+                        "effects": "read",
+                        "input_mapping": {"path": "path"},
+                    }
+                ],
+                "tool": True,
+            }
+        ),
+        "template",
+        f"compositions/{id_}.json",
+    )
+    for id_ in ("count_lines", "process_request")
+)
+
+
+class FakeOrchestrator:
+    """Answers by the request: fail, crash, print, steps, wait; anything else succeeds."""
+
+    def __init__(self, *, expose: tuple[str, ...] = (), prefix: str = "{server}__") -> None:
+        self.config_expose = expose
+        self.config_prefix = prefix
+        self.calls: list[tuple[Any, ...]] = []
+        self.compositions = list(COMPOSITIONS)
+        self.waiting = "none"
+
+    async def process_request(
+        self,
+        request: str,
+        user_id: str = "",
+        conversation_id: str = "",
+        context: Mapping[str, Any] | None = None,
+        *,
+        on_event: Any = None,
+    ) -> dict[str, Any]:
+        self.calls.append(("process_request", request, user_id, conversation_id, context))
+        if request == "crash":
+            raise RuntimeError("the secret of the house")
+        if request == "fail":
+            error = UnknownServerError("there is no server 'fles'", hint="did you mean 'files'?")
+            return Reply("error", error.message, error=error.to_dict()).to_dict()
+        if request == "print":
+            print("noise from a tool")  # noqa: T201 - the point of it
+        if request == "steps":
+            await self._steps(on_event)
+        if request == "wait":
+            await on_event(Event("step_started", "exec_1", "c", "s", "files.count", total=1))
+            await self._wait()
+        return Reply(
+            "success",
+            f"did {request}",
+            result={"request": request},
+            conversation_id=conversation_id or "conv_1",
+            execution_id="exec_1",
+        ).to_dict()
+
+    async def _steps(self, on_event: Any) -> None:
+        step = ("exec_1", "list_and_read")
+        await on_event(Event("execution_started", *step, total=2))
+        await on_event(Event("step_started", *step, "list", "files.list", total=2))
+        await on_event(
+            Event("step_finished", *step, "list", "files.list", "done", "", 1, 2, duration_ms=3.4)
+        )
+        await on_event(Event("step_progress", *step, "read", message="half", done=1, total=2))
+        await on_event(
+            Event("step_finished", *step, "read", "files.read", "failed", "gone", 2, 2, 12.0)
+        )
+        await on_event(Event("execution_finished", *step, status="error", done=2, total=2))
+
+    async def _wait(self) -> None:
+        self.waiting = "running"
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.waiting = "cancelled"
+
+    def get_compositions(
+        self, intent_type: str | None = None, limit: int = 10
+    ) -> list[dict[str, Any]]:
+        self.calls.append(("get_compositions", intent_type, limit))
+        return [
+            {
+                "id": stored.id,
+                "description": stored.composition.description,
+                "intent_type": None,
+                "input_schema": stored.composition.input_schema,
+                "steps": ["files.read_file"],
+            }
+            for stored in COMPOSITIONS
+        ][:limit]
+
+    async def execute_composition(
+        self,
+        composition: str,
+        params: Mapping[str, Any] | None = None,
+        user_id: str = "",
+        conversation_id: str = "",
+        *,
+        on_event: Any = None,
+    ) -> dict[str, Any]:
+        self.calls.append(("execute_composition", composition, params, user_id, conversation_id))
+        if on_event is not None:
+            await on_event(Event("execution_started", "exec_1", composition, total=1))
+        return Reply("success", f"played {composition}", composition_id=composition).to_dict()
+
+    async def search_tools(self, query: str = "", limit: int = 10) -> list[ToolMatch]:
+        return [ToolMatch(t, 1.5) for t in TOOLS if query in t.description][:limit]
+
+    async def call_tool(
+        self,
+        server_id: str,
+        tool_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        on_progress: Any = None,
+        **about: Any,
+    ) -> ToolResult:
+        self.calls.append(("call_tool", server_id, tool_id, dict(arguments or {}), about))
+        if server_id != "files":
+            raise UnknownServerError(
+                f"no server is called '{server_id}'", hint="did you mean 'files'?"
+            )
+        await on_progress(1.0, 4.0, "a quarter")
+        await on_progress(1.0, 4.0, "again")
+        await on_progress(3.0, 4.0, None)
+        if tool_id == "count":
+            return ToolResult(({"type": "text", "text": "7"},), 7, has_structured=True)
+        if (arguments or {}).get("path") == "nowhere":
+            return ToolResult(({"type": "text", "text": "no such file"},), is_error=True)
+        text = {"type": "text", "text": '{"lines": 7}', "x-vendor": {"kept": True}}
+        return ToolResult((text,))
+
+    async def get_execution(self, execution_id: str) -> Execution | None:
+        if execution_id != "exec_1":
+            return None
+        status = "cancelled" if self.waiting == "cancelled" else "success"
+        step = StepRecord("read", "files", "read_file", "failed", error={"message": "gone"})
+        return Execution(
+            "exec_1", "count_lines", {}, status=status, duration_ms=5.0, steps={"read": step}
+        )
+
+    def tool_compositions(self) -> list[StoredComposition]:
+        return self.compositions
+
+    def statuses(self) -> list[UpstreamStatus]:
+        return [UpstreamStatus("files", "ready", tools=2)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--expose", nargs="*", default=[])
+    parser.add_argument("--prefix", default="{server}__")
+    parser.add_argument("--http", action="store_true")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    orchestrator = FakeOrchestrator(expose=tuple(options.expose), prefix=options.prefix)
+    anyio.run(serve_and_tell if options.http else serve_stdio, orchestrator)
+
+
+async def serve_and_tell(orchestrator: FakeOrchestrator) -> None:
+    """Serve on a free port and print the address."""
+    async with anyio.create_task_group() as tasks:
+        url = await tasks.start(serve_http, orchestrator, "127.0.0.1", 0)
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
