@@ -1,0 +1,287 @@
+"""`compositions`, `tools`, `executions`: what the workspace has, as tables or as JSON."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from podium.cli.output import compact, duration, notice, say, say_error, say_json, table
+from podium.cli.session import Json, Workspace, run, session_of
+from podium.domain.errors import UnknownExecutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podium.app import Orchestrator
+    from podium.domain.execution import Execution, StepRecord
+    from podium.domain.tool import ToolMatch, UpstreamStatus
+
+ALL_TOOLS = 100_000  # far above limits.tools_per_server times any number of servers
+MATCHES = 10  # tools that a query shows
+LOOKED_THROUGH = 10_000  # executions in which the beginning of an id is looked for
+
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="How many at most.")]
+
+
+def compositions(
+    ctx: typer.Context,
+    *,
+    intent: Annotated[
+        str | None, typer.Option("--intent", metavar="TYPE", help="Only those of this intent.")
+    ] = None,
+    limit: Limit = 200,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """List the compositions."""
+    session = session_of(ctx, workspace, as_json)
+
+    async def act(orchestrator: "Orchestrator") -> list[dict[str, Any]]:
+        return orchestrator.get_compositions(intent, limit)
+
+    found = run(session, act)
+    if session.json:
+        say_json(found)
+    elif found:
+        table(
+            ("id", "intent", "status", "params", "description"),
+            (
+                (
+                    each["id"],
+                    each["intent_type"],
+                    each["status"],
+                    _params(each["input_schema"]),
+                    each["description"] or each["name"],
+                )
+                for each in found
+            ),
+        )
+    else:
+        notice("no compositions" + (f" for the intent '{intent}'" if intent else ""))
+
+
+def _params(input_schema: dict[str, Any] | None) -> str:
+    """Return the names of the params; a question mark follows an optional one."""
+    schema = input_schema or {}
+    required = schema.get("required", [])
+    return ", ".join(
+        name if name in required else f"{name}?" for name in schema.get("properties", {})
+    )
+
+
+def tools(
+    ctx: typer.Context,
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="What the tools should be about.")
+    ] = "",
+    *,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="How many at most.")
+    ] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Show how the MCP servers are, and their tools or those that fit a query."""
+    session = session_of(ctx, workspace, as_json)
+    most = limit or (MATCHES if query else ALL_TOOLS)
+
+    async def act(
+        orchestrator: "Orchestrator",
+    ) -> tuple[list["UpstreamStatus"], list["ToolMatch"]]:
+        await orchestrator.start_upstreams()
+        matches = await orchestrator.search_tools(query, most)
+        return orchestrator.statuses(), matches
+
+    statuses, matches = run(session, act)
+    if session.json:
+        say_json({"servers": [each.to_dict() for each in statuses], "tools": _public(matches)})
+        return
+    if not query:
+        _show_statuses(statuses)
+    _show_troubles(statuses)
+    _show_tools(matches, query)
+
+
+def _public(matches: "Sequence[ToolMatch]") -> list[dict[str, Any]]:
+    return [
+        {
+            "server_id": match.tool.server_id,
+            "tool_id": match.tool.name,
+            "description": match.tool.description,
+            "effects": match.tool.effects,
+            "input_schema": match.tool.input_schema,
+            "output_schema": match.tool.output_schema,
+            "score": match.score,
+        }
+        for match in matches
+    ]
+
+
+def _show_statuses(statuses: "Sequence[UpstreamStatus]") -> None:
+    if not statuses:
+        notice("no MCP servers yet: name some under mcpServers in config.yaml, or podium import")
+        return
+    table(
+        ("server", "state", "tools", "protocol", "started in", "target"),
+        (
+            (
+                each.server_id,
+                each.state,
+                str(each.tools) if each.state == "ready" else "",
+                each.era,
+                duration(each.started_in_ms),
+                each.target,
+            )
+            for each in statuses
+        ),
+    )
+
+
+def _show_troubles(statuses: "Sequence[UpstreamStatus]") -> None:
+    for each in statuses:
+        if each.state == "failed":
+            say_error({"message": f"{each.server_id}: {each.reason}"})
+        for tool in each.quarantined:
+            notice(f"set aside: {each.server_id}.{tool.name}: {tool.reason}")
+
+
+def _show_tools(matches: "Sequence[ToolMatch]", query: str) -> None:
+    if not matches:
+        notice(f"no tool fits '{query}'" if query else "no tools")
+        return
+    table(
+        ("tool", "effects", "description"),
+        ((m.tool.full_name, m.tool.effects, _first_line(m.tool.description)) for m in matches),
+    )
+
+
+def _first_line(text: str) -> str:
+    return compact(text.strip().partition("\n")[0])
+
+
+def executions(
+    ctx: typer.Context,
+    execution_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One execution: its id, or its beginning.")
+    ] = None,
+    *,
+    limit: Limit = 20,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """List the latest executions, or show one with its steps."""
+    session = session_of(ctx, workspace, as_json)
+    if execution_id is None:
+        _list_executions(run(session, _recent(limit), tells_faults=False), as_json=session.json)
+        return
+    wanted = execution_id
+
+    async def act(orchestrator: "Orchestrator") -> "Execution":
+        return await _find(orchestrator, wanted)
+
+    found = run(session, act, tells_faults=False)
+    if session.json:
+        say_json(found.to_dict())
+    else:
+        _show_execution(found)
+
+
+def _recent(limit: int) -> Any:
+    async def act(orchestrator: "Orchestrator") -> "list[Execution]":
+        return await orchestrator.recent_executions(limit)
+
+    return act
+
+
+async def _find(orchestrator: "Orchestrator", wanted: str) -> "Execution":
+    """Return the execution with this id, or the only one whose id begins so.
+
+    Raises:
+        UnknownExecutionError: there is none, or more than one.
+
+    """
+    if (exact := await orchestrator.get_execution(wanted)) is not None:
+        return exact
+    recent = await orchestrator.recent_executions(LOOKED_THROUGH)
+    beginning = [
+        each
+        for each in recent
+        if each.id.removeprefix("exec_").startswith(wanted.removeprefix("exec_"))
+    ]
+    if len(beginning) == 1:
+        return beginning[0]
+    if beginning:
+        ids = ", ".join(each.id for each in beginning[:5])
+        raise UnknownExecutionError(
+            f"'{wanted}' begins {len(beginning)} executions", hint=f"write more of it: {ids}"
+        )
+    raise UnknownExecutionError(
+        f"there is no execution '{wanted}'", hint="podium executions lists the latest"
+    )
+
+
+def _list_executions(found: "Sequence[Execution]", *, as_json: bool) -> None:
+    if as_json:
+        say_json([each.to_dict() for each in found])
+    elif found:
+        table(
+            ("id", "when", "composition", "status", "took", "request"),
+            (
+                (
+                    each.id,
+                    _when(each.started_at),
+                    each.composition_id,
+                    each.status,
+                    duration(each.duration_ms),
+                    compact(each.request, 60),
+                )
+                for each in found
+            ),
+        )
+    else:
+        notice("nothing has run yet")
+
+
+def _show_execution(found: "Execution") -> None:
+    say(f"{found.id}  {found.composition_id}  {found.status}")
+    say(f"{_when(found.started_at)}  {duration(found.duration_ms)}")
+    for label, value in (
+        ("request", found.request),
+        ("intent", found.intent_type),
+        ("user", found.user_id),
+        ("conversation", found.conversation_id),
+        ("params", found.params),
+    ):
+        if value:
+            say(f"{label}: {compact(value)}")
+    table(
+        ("step", "tool", "status", "attempts", "took", "inputs", "output or error"),
+        (
+            (
+                step.step_id,
+                f"{step.server_id}.{step.tool_id}",
+                step.status,
+                str(step.attempts),
+                duration(step.duration_ms),
+                _value(step.inputs),
+                _outcome(step),
+            )
+            for step in found.steps.values()
+        ),
+    )
+    if found.error:
+        say_error(found.error)
+
+
+def _outcome(step: "StepRecord") -> str:
+    if step.error:
+        return compact(f"{step.error.get('code')}: {step.error.get('message')}")
+    return _value(step.output)
+
+
+def _value(value: Any) -> str:
+    return "" if value is None else compact(value)
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,210 @@
+"""`ask`, `intent`, `run`: a request or a composition in, a reply and its exit code out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from podium.cli.output import compact, notice, say, say_error, say_json, table
+from podium.cli.params import params_of
+from podium.cli.session import Json, Session, Workspace, run, session_of
+from podium.cli.watch import watching
+from podium.domain.errors import PodiumError
+
+if TYPE_CHECKING:
+    from podium.app import Orchestrator
+    from podium.domain.intent import Analysis
+
+FAILED, NEEDS_INPUT = 1, 3  # exit codes; 2 is for usage and configuration
+ALL_COMPOSITIONS = 100_000  # more than a workspace can hold; the listing here is for a look-up
+
+User = Annotated[str, typer.Option("--user", metavar="ID", help="Who asks.")]
+Conversation = Annotated[
+    str, typer.Option("--conversation", metavar="ID", help="The conversation to go on with.")
+]
+
+
+def ask(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The request, in French or English.")],
+    *,
+    user: User = "",
+    conversation: Conversation = "",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> int:
+    """Answer a request."""
+    session = session_of(ctx, workspace, as_json)
+
+    async def act(orchestrator: "Orchestrator") -> dict[str, Any]:
+        with watching() as listener:
+            return await orchestrator.process_request(text, user, conversation, on_event=listener)
+
+    return show_reply(run(session, act), session)
+
+
+def intent(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The request to analyse.")],
+    *,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> int:
+    """Show how a request is understood, and why. Nothing is played."""
+    session = session_of(ctx, workspace, as_json)
+
+    async def act(orchestrator: "Orchestrator") -> "Analysis":
+        return orchestrator.analyse(text)
+
+    analysis = run(session, act)
+    if session.json:
+        say_json(analysis.to_dict())
+    else:
+        _show_analysis(analysis)
+    return 0 if analysis.intent else FAILED
+
+
+def run_composition(
+    ctx: typer.Context,
+    composition: Annotated[
+        str, typer.Argument(metavar="ID|FILE.json", help="A composition's id, or a file with one.")
+    ],
+    *,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="One param; may be repeated."),
+    ] = None,
+    params: Annotated[
+        str | None, typer.Option("--params", metavar="JSON", help="All params as a JSON object.")
+    ] = None,
+    user: User = "",
+    conversation: Conversation = "",
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> int:
+    """Play a composition of the workspace, or one from a file.
+
+    A VALUE is read as the type that the composition's input schema gives the param. Where it
+    gives none, JSON numbers, true, false, lists and objects are read as such, the rest is text.
+    """
+    session = session_of(ctx, workspace, as_json)
+    played = _composition_of(composition)
+
+    async def act(orchestrator: "Orchestrator") -> dict[str, Any]:
+        given = params_of(param or (), params, _input_schema(played, orchestrator))
+        with watching() as listener:
+            return await orchestrator.execute_composition(
+                played, given, user, conversation, on_event=listener
+            )
+
+    return show_reply(run(session, act), session)
+
+
+def show_reply(reply: dict[str, Any], session: Session) -> int:
+    """Print a reply of Podium; return the exit code that goes with it."""
+    if session.json:
+        say_json(reply)
+    else:
+        _SHOW[reply["status"]](reply)
+    return _exit_code(reply)
+
+
+def _exit_code(reply: dict[str, Any]) -> int:
+    if reply["status"] == "error":
+        error = reply["error"]
+        if error is None or error["step_id"]:
+            return FAILED  # what goes wrong inside a step is the execution's failure
+        return _exit_codes(PodiumError).get(error["code"], FAILED)
+    return {"success": 0, "no_match": FAILED, "needs_input": NEEDS_INPUT}[reply["status"]]
+
+
+def _exit_codes(root: type[PodiumError]) -> dict[str, int]:
+    codes = {root.code: root.exit_code}
+    for kind in root.__subclasses__():
+        codes |= _exit_codes(kind)
+    return codes
+
+
+def _show_success(reply: dict[str, Any]) -> None:
+    data = reply["data"]
+    say(data["message"])
+    for file in data["files"]:
+        notice(f"file: {file.get('name') or file.get('uri') or compact(file)}")
+
+
+def _show_error(reply: dict[str, Any]) -> None:
+    # The message is in the language of the request, names the step and ends with the hint.
+    faults = (reply["error"] or {}).get("faults", [])
+    say_error({"message": reply["data"]["message"], "faults": faults})
+    if reply["execution_id"]:
+        notice(f"what ran: podium executions {reply['execution_id']}")
+
+
+def _show_no_match(reply: dict[str, Any]) -> None:
+    typer.echo(reply["data"]["message"], err=True)
+
+
+def _show_question(reply: dict[str, Any]) -> None:
+    say(reply["data"]["message"])
+    notice(f"answer it with: podium ask … --conversation {reply['conversation_id']}")
+
+
+_SHOW = {
+    "success": _show_success,
+    "error": _show_error,
+    "no_match": _show_no_match,
+    "needs_input": _show_question,
+}
+
+
+def _show_analysis(analysis: "Analysis") -> None:
+    if analysis.intent is None:
+        typer.echo("nothing matches", err=True)
+        for suggestion in analysis.suggestions:
+            notice(f"{suggestion.type}: {suggestion.example}")
+        return
+    found = analysis.intent
+    say(f"{found.type}  (confidence {found.confidence:.2f}, {found.language or 'any language'})")
+    for name, value in found.params.items():
+        say(f"  {name} = {compact(value)}")
+    table(
+        ("", "intent", "params", "reason", "file"),
+        (
+            (
+                str(rank),
+                candidate.intent.type,
+                compact(candidate.intent.params),
+                candidate.reason,
+                candidate.source,
+            )
+            for rank, candidate in enumerate(analysis.candidates, start=1)
+        ),
+    )
+
+
+def _composition_of(text: str) -> str | dict[str, Any]:
+    """Return the id as it is, or the content of the file that is named.
+
+    Raises:
+        FileInvalidError: the file cannot be read.
+        CompositionInvalidError: it holds no JSON object.
+
+    """
+    path = Path(text)
+    if path.suffix.lower() not in (".json", ".yaml", ".yml"):
+        return text
+    from podium.documents import read_document  # noqa: PLC0415
+    from podium.domain.errors import CompositionInvalidError  # noqa: PLC0415
+
+    value = read_document(path).value
+    if not isinstance(value, dict):
+        raise CompositionInvalidError(f"{path}: should hold a composition, a JSON object")
+    return value
+
+
+def _input_schema(played: str | dict[str, Any], orchestrator: "Orchestrator") -> Any:
+    if isinstance(played, dict):
+        schema = played.get("input_schema")
+        return schema if isinstance(schema, dict) else None
+    known = orchestrator.get_compositions(limit=ALL_COMPOSITIONS)
+    return next((each["input_schema"] for each in known if each["id"] == played), None)

@@ -1,0 +1,180 @@
+"""`podium serve` as clients start it, and the first words of a new user, as real processes."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+SECONDS = 60  # for one conversation, on a busy machine as well
+PODIUM = Path(sys.executable).parent / "podium"
+TOUR = {
+    "en": ("Give me a tour of my documents", "Your documents:"),
+    "fr": ("Peux-tu faire le tour de mes documents ?", "Vos documents :"),
+}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a desktop program hands down: hardly anything."""
+    return {"HOME": str(tmp_path_factory.mktemp("home")), "PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(scope="module")
+def made(bare: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace as `podium init` makes it."""
+    folder = tmp_path_factory.mktemp("made") / "workspace"
+    shell(bare, "init", str(folder))
+    return folder
+
+
+def shell(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PODIUM, *arguments],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+
+
+@contextmanager
+def started(environment: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [PODIUM, *arguments],
+        cwd="/",
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("language", TOUR)
+def test_the_first_question_in_a_new_workspace_is_answered(
+    bare: dict[str, str], made: Path, language: str
+) -> None:
+    request, beginning = TOUR[language]
+
+    asked = shell(bare, "--workspace", str(made), "ask", request)
+
+    assert asked.stdout.splitlines()[0] == beginning
+    assert "welcome.md" in asked.stdout
+    assert asked.stderr == ""
+
+
+async def test_a_desktop_client_is_served_over_stdio(bare: dict[str, str], made: Path) -> None:
+    command = StdioServerParameters(
+        command=str(PODIUM), args=["serve", "--workspace", str(made)], env=bare, cwd="/"
+    )
+
+    with anyio.fail_after(SECONDS):
+        async with Client(command) as client:
+            reply = await client.call_tool("process_request", {"request": TOUR["fr"][0]})
+
+    assert reply.structured_content["status"] == "success"
+    assert reply.structured_content["data"]["message"].startswith(TOUR["fr"][1])
+
+
+async def test_a_port_is_served_until_the_end_is_asked_for(
+    bare: dict[str, str], made: Path
+) -> None:
+    with started(bare, "serve", "--http", "--port", "0", "-w", str(made)) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        url = re.fullmatch(r"serving (http://127\.0\.0\.1:\d+/mcp)\n", line)
+        assert url is not None, line
+
+        with anyio.fail_after(SECONDS):
+            async with Client(url[1]) as client:
+                reply = await client.call_tool("process_request", {"request": TOUR["en"][0]})
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=SECONDS)
+
+    assert reply.structured_content["data"]["message"].startswith(TOUR["en"][1])
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+async def test_a_port_that_is_taken_is_said(bare: dict[str, str], made: Path) -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as taken:
+        port = taken.extra(anyio.abc.SocketAttribute.local_port)
+
+        with started(bare, "serve", "--http", "--port", str(port), "-w", str(made)) as process:
+            out, err = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, out) == (2, "")
+    assert f"cannot listen on 127.0.0.1:{port}" in err
+    assert "Traceback" not in err
+
+
+def test_an_interrupted_request_ends_quietly(bare: dict[str, str], made: Path) -> None:
+    endless = made / "endless"
+    endless.mkdir()
+    (endless / "config.yaml").write_text(
+        "mcpServers: {files: {command: /bin/sleep, args: ['600']}}\n"
+        "limits: {start_seconds: 60}\norchestrator: {execution_timeout: 60}\n"
+    )
+    (endless / "patterns").mkdir()
+    play = made / "compositions/templates/my_first_composition.json"
+
+    with started(bare, "-w", str(endless), "run", str(play)) as process:
+        _wait_for_child(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def _wait_for_child(pid: int) -> None:
+    """Return once the process has started an upstream."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    with_children = (children.read_text() for _ in range(10_000_000))
+    assert any(with_children)
+
+
+def test_progress_is_shown_on_a_terminal_only(bare: dict[str, str], made: Path) -> None:
+    terminal, side = pty.openpty()
+    with subprocess.Popen(
+        [PODIUM, "-w", str(made), "ask", TOUR["en"][0], "--json"],
+        env={**bare, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=side,
+        text=True,
+    ) as process:
+        os.close(side)
+        shown = b"".join(_until_closed(terminal)).decode()
+        out = process.stdout.read() if process.stdout else ""
+
+    assert "✓" in shown
+    assert "files.list_directory" in shown
+    assert out.startswith("{\n")
+    assert "\x1b" not in out
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    try:
+        while data := os.read(terminal, 65_536):
+            yield data
+    except OSError:  # how Linux says that the other side is closed
+        return
+    finally:
+        os.close(terminal)
