@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from podium.compositions.checker import Checker, Tools
-from podium.compositions.library import CompositionLibrary, load_compositions
+from podium.compositions.library import CompositionLibrary
 from podium.config import CONFIG_NAME, Config, ServerConfig, load_config
 from podium.domain.errors import FileInvalidError, PodiumError, WorkspaceError
 from podium.domain.findings import Finding
@@ -15,11 +15,7 @@ from podium.domain.redaction import Redactor
 from podium.domain.tool import Tool
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
-from podium.intents.library import PatternLibrary, load_patterns
-from podium.intents.matcher import Matcher
 from podium.mapping.expressions import Evaluator
-from podium.mapping.files import load_transformers
-from podium.mapping.transformers import Transformers
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.eras import EraFile
@@ -27,6 +23,7 @@ from podium.storage.journal import SqliteJournal
 from podium.storage.system import RandomIds, SystemClock
 from podium.upstreams.pool import UpstreamPool
 from podium.upstreams.settings import UpstreamSettings
+from podium.workspace import WorkspaceData, config_path
 
 
 class Orchestrator(PlainOrchestrator):
@@ -46,7 +43,7 @@ class Orchestrator(PlainOrchestrator):
         """
         environ = os.environ if environ is None else environ
         settings = load_config(config_path(Path(config)), environ)
-        data = load_data(settings)
+        data = WorkspaceData(settings)
         clock = SystemClock()
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(
@@ -90,33 +87,6 @@ class Orchestrator(PlainOrchestrator):
             )
 
 
-class WorkspaceData:
-    """What the data files of a workspace say; a bad file is in `faults`, the rest serve."""
-
-    def __init__(self, settings: Config) -> None:
-        options = settings.orchestrator
-        self.transformers = Transformers()
-        self.faults: list[WorkspaceError] = list(
-            load_transformers(settings.folder(options.transformers_path), self.transformers)
-        )
-        self.patterns: PatternLibrary = load_patterns(settings.folder(options.intent_patterns_path))
-        self.matcher = Matcher(self.patterns, limits=settings.limits)
-        self.compositions: CompositionLibrary = load_compositions(
-            settings.folder(options.compositions_path)
-        )
-        self.faults += [*self.patterns.faults, *self.compositions.faults]
-
-
-def config_path(path: Path) -> Path:
-    """Return the `config.yaml` that a path means: itself, or the one in that folder."""
-    return path / CONFIG_NAME if path.is_dir() else path
-
-
-def load_data(settings: Config) -> WorkspaceData:
-    """Read every data file of a workspace."""
-    return WorkspaceData(settings)
-
-
 def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
     """Return the pool of the configured upstreams."""
     return UpstreamPool(
@@ -124,6 +94,7 @@ def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
         eras=EraFile(settings.state_folder / "eras.json"),
         clock=clock,
         limits=settings.limits,
+        redactor=Redactor(settings.secrets),
     )
 
 
@@ -163,7 +134,7 @@ async def check_workspace(
         settings = load_config(path, os.environ if environ is None else environ)
     except WorkspaceError as error:
         return _findings_of(error, path)
-    data = load_data(settings)
+    data = WorkspaceData(settings)
     findings = [f for fault in data.faults for f in _findings_of(fault, path)]
     findings += [
         f for server in settings.servers if server.fault for f in _findings_of(server.fault, path)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ from podium.answers.renderer import error_reply, no_match_reply, reply_of
 from podium.compositions.checker import Checker
 from podium.compositions.graph import build_plan
 from podium.compositions.library import CompositionLibrary
-from podium.compositions.params import checked_params, missing_params
+from podium.compositions.params import checked_params, missing_params, params_schema
 from podium.documents import validation_faults
 from podium.domain.composition import Composition, Plan, StoredComposition
 from podium.domain.errors import (
@@ -20,8 +20,6 @@ from podium.domain.errors import (
     InternalError,
     InvalidParamsError,
     PodiumError,
-    RequestInvalidError,
-    RequestTooLargeError,
     UnknownCompositionError,
     WorkspaceError,
 )
@@ -39,6 +37,7 @@ from podium.domain.ports import (
 from podium.domain.request import Reply, Request
 from podium.domain.tool import ToolMatch, ToolResult, UpstreamStatus
 from podium.execution.runner import Runner
+from podium.intents.analysis import analyse
 from podium.intents.matcher import Matcher
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
@@ -116,15 +115,7 @@ class Orchestrator:
             RequestTooLargeError: it is longer than `limits.request_bytes`.
 
         """
-        if not isinstance(text, str) or not text.strip():
-            raise RequestInvalidError("the request is empty", hint="say what you want done")
-        size = len(text.encode("utf-8", "replace"))
-        if size > self._stages.limits.request_bytes:
-            raise RequestTooLargeError(
-                f"the request has {size} bytes, {self._stages.limits.request_bytes} at most",
-                hint="put long text into a file, or raise limits.request_bytes",
-            )
-        return self._stages.matcher.analyse(text)
+        return analyse(text, self._stages.matcher, self._stages.limits)
 
     async def _answer(
         self,
@@ -176,9 +167,12 @@ class Orchestrator:
         return [_described(s) for s in self._stages.compositions.all(intent_type)[: max(0, limit)]]
 
     def tool_compositions(self) -> list[StoredComposition]:
-        """Return what is offered as a tool of its own: validated ones and `tool: true`, by id."""
+        """Return what is offered as a tool of its own: validated ones and `tool: true`, by id.
+
+        Each has an input schema: its own, or one of the names that its expressions need.
+        """
         offered = [
-            stored
+            _with_schema(stored)
             for stored in self._stages.compositions.all()
             if stored.status == "validated"
             or (stored.status == "template" and stored.composition.tool)
@@ -361,7 +355,7 @@ def _described(stored: StoredComposition) -> dict[str, Any]:
         "description": composition.description,
         "intent_type": composition.intent_type,
         "status": stored.status,
-        "input_schema": composition.input_schema,
+        "input_schema": params_schema(composition),
         "steps": [f"{step.server_id}.{step.tool_id}" for step in composition.steps],
         "examples": [
             example.model_dump(exclude_none=True, by_alias=True) for example in composition.examples
@@ -369,6 +363,11 @@ def _described(stored: StoredComposition) -> dict[str, Any]:
         "tool": composition.tool,
         "source": stored.source,
     }
+
+
+def _with_schema(stored: StoredComposition) -> StoredComposition:
+    schema = {"input_schema": params_schema(stored.composition)}
+    return replace(stored, composition=stored.composition.model_copy(update=schema))
 
 
 def _unfit_arguments(tool: str, faults: list[Fault]) -> InvalidParamsError:

@@ -16,7 +16,7 @@ from tests.cli.conftest import Podium
 SECONDS = 30  # no command here may take longer, on whatever machine
 
 
-def test_without_a_command_the_help_is_shown(podium: Podium) -> None:
+def test_the_help_names_every_command(podium: Podium) -> None:
     outcome = podium()
 
     assert outcome.code == 0
@@ -70,10 +70,13 @@ def test_a_wrong_command_line_is_usage(
     assert complaint in as_json.json["error"]["message"]
 
 
-def test_json_alone_is_usage_too(podium: Podium) -> None:
-    outcome = podium("--json")
+@pytest.mark.parametrize("group", [[], ["upstream"]])
+def test_a_group_of_commands_alone_is_help_but_no_json(podium: Podium, group: list[str]) -> None:
+    plain = podium(*group)
+    as_json = podium(*group, "--json")
 
-    assert (outcome.code, outcome.json["error"]["code"]) == (2, "usage")
+    assert (plain.code, plain.out.startswith("Usage: podium"), plain.err) == (0, True, "")
+    assert (as_json.code, as_json.json["error"]["code"]) == (2, "usage")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +218,25 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
     assert done.stderr == ""
     assert done.stdout.splitlines()[0] == "{"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_answer_that_cannot_be_written_is_said(home: Path, options: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "podium", "version", *options],
+            cwd=home,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

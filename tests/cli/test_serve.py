@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,9 +114,9 @@ async def test_a_port_is_served_until_the_end_is_asked_for(
     assert (process.returncode, out, err) == (0, "", "")
 
 
-async def test_a_port_that_is_taken_is_said(bare: dict[str, str], made: Path) -> None:
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as taken:
-        port = taken.extra(anyio.abc.SocketAttribute.local_port)
+def test_a_port_that_is_taken_is_said(bare: dict[str, str], made: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
 
         with started(bare, "serve", "--http", "--port", str(port), "-w", str(made)) as process:
             out, err = process.communicate(timeout=SECONDS)
@@ -125,30 +126,57 @@ async def test_a_port_that_is_taken_is_said(bare: dict[str, str], made: Path) ->
     assert "Traceback" not in err
 
 
-def test_an_interrupted_request_ends_quietly(bare: dict[str, str], made: Path) -> None:
-    endless = made / "endless"
-    endless.mkdir()
-    (endless / "config.yaml").write_text(
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_request_ends_quietly_and_ends_its_servers(
+    bare: dict[str, str], made: Path, tmp_path: Path, ending: signal.Signals
+) -> None:
+    (tmp_path / "patterns").mkdir()
+    (tmp_path / "config.yaml").write_text(
         "mcpServers: {files: {command: /bin/sleep, args: ['600']}}\n"
         "limits: {start_seconds: 60}\norchestrator: {execution_timeout: 60}\n"
     )
-    (endless / "patterns").mkdir()
     play = made / "compositions/templates/my_first_composition.json"
 
-    with started(bare, "-w", str(endless), "run", str(play)) as process:
-        _wait_for_child(process.pid)
-        process.send_signal(signal.SIGINT)
+    with started(bare, "-w", str(tmp_path), "run", str(play)) as process:
+        server = await _first_child(process.pid)
+        process.send_signal(ending)
         out, err = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
+    assert not await anyio.Path(f"/proc/{server}").exists()
 
 
-def _wait_for_child(pid: int) -> None:
-    """Return once the process has started an upstream."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    with_children = (children.read_text() for _ in range(10_000_000))
-    assert any(with_children)
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_file_server_ends_when_it_is_told_to(
+    bare: dict[str, str], made: Path, ending: signal.Signals
+) -> None:
+    hello = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+    with subprocess.Popen(
+        [PODIUM, "upstream", "files", str(made)],
+        env=bare,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(hello)
+        process.stdin.flush()
+        assert '"id":1' in process.stdout.readline()
+
+        process.send_signal(ending)  # while it waits for more on stdin
+
+        assert process.wait(timeout=SECONDS) == -ending
+
+
+async def _first_child(pid: int) -> str:
+    """Return the id of the first server that a process starts."""
+    children = anyio.Path(f"/proc/{pid}/task/{pid}/children")
+    with anyio.fail_after(SECONDS):
+        while not (found := (await children.read_text()).split()):  # noqa: ASYNC110 - not ours to signal
+            await anyio.sleep(0.02)
+    return found[0]
 
 
 def test_progress_is_shown_on_a_terminal_only(bare: dict[str, str], made: Path) -> None:

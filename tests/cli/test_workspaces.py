@@ -8,8 +8,11 @@ import pytest
 import yaml
 
 from podium.cli.schemas import KINDS, Kind, schema_of
+from podium.config import load_config
 from podium.resources import default_directory
 from tests.cli.conftest import Podium, write_json
+
+ODD = {"name": "read_note", "regex": "odd", "examples": ["even"]}
 
 
 def test_a_new_workspace_has_an_example_of_each_file(podium: Podium, tmp_path: Path) -> None:
@@ -50,13 +53,35 @@ def test_the_shipped_files_are_copied_whole(podium: Podium, tmp_path: Path) -> N
             assert copy.read_bytes() == path.read_bytes()
 
 
-@pytest.mark.slow
 def test_a_new_workspace_is_without_fault(podium: Podium, tmp_path: Path) -> None:
     podium("init", tmp_path / "mine")
 
     outcome = podium("check", tmp_path / "mine", "--offline", "--json")
 
     assert (outcome.code, outcome.json) == (0, {"errors": 0, "warnings": 0, "findings": []})
+
+
+@pytest.mark.slow
+def test_a_new_workspace_fits_its_servers(podium: Podium, tmp_path: Path) -> None:
+    podium("init", tmp_path / "mine")
+
+    outcome = podium("check", tmp_path / "mine", "--json")
+
+    assert (outcome.code, outcome.json["errors"]) == (0, 0)
+    assert all("is disabled" in finding["message"] for finding in outcome.json["findings"])
+
+
+def test_servers_that_are_not_installed_start_disabled(
+    podium: Podium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+
+    podium("init", tmp_path / "mine")
+
+    config = load_config(tmp_path / "mine/config.yaml", {})
+    disabled = {server.server_id: server.entry.disabled for server in config.servers}
+    assert disabled == {"files": False, "git": True, "time": True, "memory": True}
 
 
 def test_nothing_is_overwritten(podium: Podium, tmp_path: Path) -> None:
@@ -140,10 +165,14 @@ def test_a_check_of_one_file_shows_only_its_findings(podium: Podium, workspace: 
     bad.write_text("{", encoding="utf-8")
     (workspace / "compositions/templates/bad.json").write_text("[", encoding="utf-8")
 
+    write_json(workspace / "patterns/odd.json", {"patterns": [ODD]})
+
     outcome = podium("check", bad, "--offline", "--json")
+    odd = podium("check", workspace / "patterns/odd.json", "--offline", "--json")
     good = podium("check", workspace / "patterns/notes.json", "--offline", "--json")
 
     assert (outcome.code, outcome.json["errors"]) == (2, 1)
+    assert (odd.code, odd.json["errors"]) == (2, 1)
     assert (good.code, good.json["findings"]) == (0, [])
 
 

@@ -90,6 +90,9 @@ def test_a_bad_regex_is_told_with_the_position_in_its_own_text(
         (r"(?:liste){e<=1}", set()),
         (r"été(?i) œuf", {"ete", " oeuf"}),
         (r"a(bc)\1", {"a", "bc"}),
+        (r"a(?i)?b", set()),
+        (r"été(?#saison)?s", {"et", "s"}),
+        (r"\123x\0y", set()),
     ],
 )
 def test_the_words_that_every_match_holds_are_known(source: str, needs: set[str]) -> None:
@@ -102,7 +105,7 @@ LITERALS = st.sampled_from(["a", "b", "ab", "é", "œ", " ", "A", r"\.", "'", "�
 CLASSES = st.sampled_from(
     [".", r"\w", r"\s", r"\d", "[ab]", "[^a]", "[é-ü]", "[a-c1]", r"[\w.]", "[]a]", "[[:alpha:]]"]
 )
-ANCHORS = st.sampled_from(["^", "$", r"\b", "(?i)", "(?#x)", ""])
+ANCHORS = st.sampled_from(["^", "$", r"\b", "(?i)", "(?#x)", "(?i)?", "(?#)*", ""])
 QUANTIFIERS = st.sampled_from(["", "", "", "?", "*", "+", "*?", "+?", "{2}", "{0,2}", "{,2}", "?+"])
 OPENINGS = st.sampled_from(["(", "(?:", "(?P<x>", "(?>", "(?=", "(?!", "(?<=", "(?i:"])
 

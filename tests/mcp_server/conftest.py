@@ -15,7 +15,7 @@ from podium.interfaces.mcp_server import mcp_server, serve_http
 from tests.mcp_server.fake import FakeOrchestrator
 
 PROGRAM = Path(__file__).parent / "fake.py"
-WAYS = ("memory", "stdio", "http")
+WAYS = ("memory", pytest.param("stdio", marks=pytest.mark.slow), "http")
 ERAS = {"handshake": "legacy", "modern": "auto"}
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]

@@ -5,7 +5,7 @@ from mcp import Client
 
 from podium.domain.tool import Tool
 from podium.interfaces.mcp_server import mcp_server
-from podium.interfaces.mcp_server.catalog import exposed_names
+from podium.interfaces.mcp_server.passthrough import exposed_names, passed_on
 
 pytestmark = pytest.mark.anyio
 
@@ -74,3 +74,35 @@ def test_a_name_claimed_twice_gets_its_server_in_front(prefix, tools, names):
     found = exposed_names(map(tool, tools), prefix, taken=["call_tool"])
 
     assert [name for name, _ in found] == names
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"annotations": {"readOnlyHint": "yes"}},
+        {"outputSchema": True},
+        {"description": 7},
+        {"inputSchema": {"properties": {}}},
+        {"icons": "none"},
+    ],
+)
+def test_an_odd_definition_is_reduced_to_its_sound_part(odd):
+    schema = {"type": "object", "properties": {}}
+    upstream = Tool(
+        "a", "x", "Do x.", schema, definition={"name": "x", "inputSchema": schema, "v": 1, **odd}
+    )
+
+    assert passed_on(upstream, "a__x") == {
+        "name": "a__x",
+        "description": "Do x.",
+        "inputSchema": schema,
+        "annotations": {},
+    }
+
+
+def test_what_an_upstream_leaves_empty_is_left_out():
+    definition = {"name": "x", "inputSchema": {"type": "object"}, "outputSchema": None, "v": 1}
+
+    shown = passed_on(Tool("a", "x", definition=definition), "a__x")
+
+    assert shown == {"name": "a__x", "inputSchema": {"type": "object"}, "v": 1}

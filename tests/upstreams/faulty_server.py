@@ -246,7 +246,7 @@ def tools(params):
 
 # --- the two eras
 
-KNOWS_DISCOVER = ("modern", "modern_only", "slow_start", "input_required")
+KNOWS_DISCOVER = ("modern", "slow_start", "input_required")
 
 
 def discover(identifier):

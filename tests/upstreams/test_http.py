@@ -1,5 +1,6 @@
 """Upstreams over streamable HTTP: real servers of both eras, and servers that fail."""
 
+import json
 import socket
 import sys
 import time
@@ -137,26 +138,38 @@ def reply(status: str, body: bytes = b"", kind: str = "application/json") -> byt
     return head.encode() + body
 
 
-LISTED = reply(
-    "200 OK",
-    b'{"jsonrpc": "2.0", "id": 1, "result": {"tools": '
-    b'[{"name": "echo", "inputSchema": {"type": "object"}}]}}',
-)
+def answered(number: int, result: str) -> bytes:
+    body = f'{{"jsonrpc": "2.0", "id": {number}, "result": {result}}}'
+    return reply("200 OK", body.encode())
+
+
+HANG = b""
+ECHO = '{"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}'
+HELLO = '{"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}'
 ERROR_BODY = b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32602, "message": "no such town"}}'
 
 
 @asynccontextmanager
-async def canned(call: bytes, listing: bytes = LISTED) -> AsyncIterator[str]:
-    """Answer `tools/list` well and `tools/call` with the given bytes; empty ones just hang up."""
+async def canned(call: bytes, cancelled: bytes = b"") -> AsyncIterator[str]:
+    """Serve an upstream whose `tools/call` gets the given bytes as its answer, or none at all."""
 
     async def answer(stream: anyio.abc.SocketStream) -> None:
         async with stream:
             request = b""
             while not request.rstrip().endswith(b"}"):
                 request += await stream.receive()
-            data = call if b"tools/call" in request else listing
-            await stream.send(data or b" ")
-            if b"event-stream" in data or b"hang" in data:
+            message = json.loads(request.partition(b"\r\n\r\n")[2])
+            number = message.get("id", 0)
+            answers = {
+                "initialize": answered(number, HELLO),
+                "notifications/initialized": reply("202 Accepted"),
+                "notifications/cancelled": cancelled,
+                "tools/list": answered(number, ECHO),
+                "tools/call": call,
+            }
+            if data := answers[message["method"]]:
+                await stream.send(data)
+            if data == HANG or b"event-stream" in data:
                 await anyio.sleep_forever()
 
     async with anyio.create_task_group() as tasks:
@@ -192,7 +205,7 @@ def events(data: bytes) -> bytes:
             "not followed",
             True,
         ),
-        (b"", UpstreamClosedError, "went away during the call", True),
+        (b"no HTTP\r\n\r\n", UpstreamClosedError, "went away during the call", True),
     ],
 )
 async def test_each_failure_over_http_is_told_to_its_own_call(
@@ -215,6 +228,31 @@ async def test_each_failure_over_http_is_told_to_its_own_call(
     assert raised.value.message.startswith("remote.echo")
     assert raised.value.sent is sent
     assert status.state == "ready"
+
+
+async def test_calls_that_give_up_on_a_hanging_server_do_not_wait_for_each_other(
+    pool_of: PoolMaker, eras: EraNotes
+) -> None:
+    failures: list[UpstreamTimeoutError] = []
+
+    async def call() -> None:
+        with pytest.raises(UpstreamTimeoutError) as raised:
+            await pool.call_tool("remote", "echo", {}, timeout_seconds=0.5)
+        failures.append(raised.value)
+
+    async with canned(HANG, cancelled=HANG) as url:
+        settings = over_http(url)
+        eras.remember("remote", settings.fingerprint, LEGACY)
+        async with pool_of(settings) as pool:
+            await pool.start_all()
+            before = time.monotonic()
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(call)
+            seconds = time.monotonic() - before
+
+    assert len(failures) == 5
+    assert seconds < 3
 
 
 async def test_a_server_that_is_not_there_fails_fast_and_says_so(pool_of: PoolMaker) -> None:
@@ -259,6 +297,30 @@ async def test_a_server_that_went_away_is_reached_again_once_it_is_back(
     assert (gone.value.code, gone.value.sent) == ("upstream_unavailable", False)
     assert answer.text == "done"
     assert (status.state, status.restarts) == ("ready", 1)
+
+
+async def test_a_session_that_the_server_lost_is_begun_anew_with_the_next_call(
+    pool_of: PoolMaker, eras: EraNotes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, SERVER, str(port)]
+    settings = over_http(f"http://127.0.0.1:{port}/mcp")
+    eras.remember("remote", settings.fingerprint, LEGACY)
+
+    async with pool_of(settings) as pool:
+        async with served(command):
+            await eventually(lambda: accepts(port), 20)
+            await pool.call_tool("remote", "echo", {})
+        async with served(command):
+            await eventually(lambda: accepts(port), 20)
+            with pytest.raises(UpstreamClosedError) as lost:
+                await pool.call_tool("remote", "echo", {})
+            answer = await pool.call_tool("remote", "echo", {})
+
+    assert lost.value.message == "remote.echo: the server no longer knows Podium's session"
+    assert (lost.value.sent, lost.value.retryable) == (False, True)
+    assert answer.text == "done"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """`check`, `init`, `import`, `schema`: what a person needs who writes a workspace's files."""
 
+import logging
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from podium.cli.logs import log_to_stderr
 from podium.cli.output import notice, say, say_json
 from podium.cli.session import Json, Session, Workspace, session_of, workspace_of
 from podium.domain.errors import ConfigError, FileInvalidError
@@ -40,6 +43,7 @@ def check(
     from podium.app import check_workspace  # noqa: PLC0415
 
     session = session_of(ctx, workspace, as_json)
+    log_to_stderr(logging.ERROR)
     folder = _checked_folder(path, session)
 
     async def act() -> list["Finding"]:
@@ -47,9 +51,14 @@ def check(
 
     findings = anyio.run(act)
     if path is not None and path.is_file():
-        findings = [each for each in findings if (folder / each.source).samefile(path)]
+        findings = [each for each in findings if _is_about(each, path)]
     _show_findings(findings, folder, session)
     return FAULTY if any(each.severity == "error" for each in findings) else 0
+
+
+def _is_about(finding: "Finding", path: Path) -> bool:
+    """Tell whether a finding is about a file; its source may be relative to any folder above."""
+    return path.resolve().as_posix().endswith("/" + Path(finding.source).as_posix().lstrip("/"))
 
 
 def _checked_folder(path: Path | None, session: Session) -> Path:
@@ -123,12 +132,12 @@ def init(
     if session.json:
         say_json({"workspace": str(folder.resolve()), "written": written})
         return
-    say(f"{folder}: {len(written)} files written")
+    here = shlex.quote(str(folder))
     say(
-        "Try it:\n"
-        f'  podium -w {folder} ask "faire le tour de mes documents"\n'
-        f'  podium -w {folder} ask "give me a tour of my documents"\n'
-        f"  podium -w {folder} check"
+        f"{folder}: {len(written)} files written. Try it:\n"
+        f'  podium -w {here} ask "Peux-tu faire le tour de mes documents ?"\n'
+        f'  podium -w {here} ask "Give me a tour of my documents"\n'
+        f"  podium -w {here} check"
     )
 
 

@@ -1,8 +1,10 @@
 """The one place where a failure becomes words and an exit code; no traceback leaves it."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -14,16 +16,21 @@ from podium.cli.program import program
 from podium.cli.session import Session
 from podium.domain.errors import InternalError, PodiumError
 
-USAGE = 2
+FAILED = 1
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
 def main() -> NoReturn:
     """Run `podium` with the arguments of the process."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name in an odd encoding must not end the program
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+        else:  # a name in an odd encoding must not end the program
             stream.reconfigure(errors="backslashreplace")
+    # As Ctrl-C does it: what runs is cancelled, and the servers it started are closed.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(run(sys.argv[1:]))
 
 
@@ -36,6 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return PIPE_CLOSED
+    except OSError as error:
+        _silence_stdout()
+        say_error({"message": f"the answer cannot be written: {error.strerror or error}"})
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return code

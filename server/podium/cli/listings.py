@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from podium.domain.execution import Execution, StepRecord
     from podium.domain.tool import ToolMatch, UpstreamStatus
 
-ALL_TOOLS = 100_000  # far above limits.tools_per_server times any number of servers
+ALL = 100_000  # more compositions or tools than a workspace can hold
 MATCHES = 10  # tools that a query shows
-LOOKED_THROUGH = 10_000  # executions in which the beginning of an id is looked for
+LOOKED_THROUGH = 1_000  # latest executions in which the beginning of an id is looked for
 
-Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="How many at most.")]
+Limit = Annotated[
+    int,
+    typer.Option("--limit", min=1, metavar="N", help="How many at most.", show_default=False),
+]
 
 
 def compositions(
@@ -29,7 +32,7 @@ def compositions(
     intent: Annotated[
         str | None, typer.Option("--intent", metavar="TYPE", help="Only those of this intent.")
     ] = None,
-    limit: Limit = 200,
+    limit: Limit = ALL,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -75,15 +78,13 @@ def tools(
         str, typer.Argument(metavar="QUERY", help="What the tools should be about.")
     ] = "",
     *,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="How many at most.")
-    ] = None,
+    limit: Limit = ALL,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
     """Show how the MCP servers are, and their tools or those that fit a query."""
     session = session_of(ctx, workspace, as_json)
-    most = limit or (MATCHES if query else ALL_TOOLS)
+    most = MATCHES if query and limit == ALL else limit
 
     async def act(
         orchestrator: "Orchestrator",

@@ -9,7 +9,7 @@ import typer
 import podium
 from podium.cli import authoring, demo, listings, requests, serving
 from podium.cli.output import say, say_json
-from podium.cli.session import Json, Workspace, session_of
+from podium.cli.session import Json, Workspace, help_without_command, session_of
 
 COMMANDS: dict[str, Callable[..., int | None]] = {  # in the order of the help
     "ask": requests.ask,
@@ -57,10 +57,7 @@ def _root(
     if version:
         _print_version(as_json=session.json)
         raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        if session.json:
-            raise typer.BadParameter("needs a command", ctx=ctx)
-        typer.echo(ctx.get_help())
+    help_without_command(ctx, session)
 
 
 def _version(ctx: typer.Context, *, workspace: Workspace = None, as_json: Json = False) -> None:

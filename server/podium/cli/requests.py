@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from podium.cli.listings import ALL
 from podium.cli.output import compact, notice, say, say_error, say_json, table
 from podium.cli.params import params_of
 from podium.cli.session import Json, Session, Workspace, run, session_of
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from podium.domain.intent import Analysis
 
 FAILED, NEEDS_INPUT = 1, 3  # exit codes; 2 is for usage and configuration
-ALL_COMPOSITIONS = 100_000  # more than a workspace can hold; the listing here is for a look-up
 
 User = Annotated[str, typer.Option("--user", metavar="ID", help="Who asks.")]
 Conversation = Annotated[
@@ -206,5 +206,5 @@ def _input_schema(played: str | dict[str, Any], orchestrator: "Orchestrator") ->
     if isinstance(played, dict):
         schema = played.get("input_schema")
         return schema if isinstance(schema, dict) else None
-    known = orchestrator.get_compositions(limit=ALL_COMPOSITIONS)
+    known = orchestrator.get_compositions(limit=ALL)
     return next((each["input_schema"] for each in known if each["id"] == played), None)

@@ -3,25 +3,31 @@
 import json
 import logging
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from podium.cli.logs import log_to_stderr
 from podium.cli.output import notice
-from podium.cli.session import Json, Workspace, run, session_of, workspace_of
+from podium.cli.session import (
+    Json,
+    Session,
+    Workspace,
+    help_without_command,
+    run,
+    session_of,
+    workspace_of,
+)
 
 if TYPE_CHECKING:
     from podium.app import Orchestrator
 
 DEFAULT_PORT = 8321
 
-upstream = typer.Typer(
-    help="Run a small MCP server that ships with Podium.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
-)
+upstream = typer.Typer(help="Run a small MCP server that ships with Podium.", rich_markup_mode=None)
 
 
 def serve(
@@ -39,8 +45,8 @@ def serve(
 ) -> None:
     """Serve MCP clients. Without --http, a client starts this command itself."""
     session = session_of(ctx, workspace, as_json)
-    session.json = False  # stdout belongs to the protocol: even errors go to stderr, as text
-    if not http and sys.stdin.isatty():
+    _leave_stdout_alone(session)
+    if not http and sys.stdin is not None and sys.stdin.isatty():
         notice(_how_to_connect(workspace_of(session)))
 
     async def act(orchestrator: "Orchestrator") -> None:
@@ -62,7 +68,8 @@ def serve(
 
 
 def _how_to_connect(workspace: Path) -> str:
-    command = shutil.which("podium") or "podium"
+    beside = str(Path(sys.executable).parent)  # the one that runs now, if it is installed
+    command = shutil.which("podium", path=beside) or shutil.which("podium") or "podium"
     arguments = ["serve", "--workspace", str(workspace)]
     entry = {"mcpServers": {"podium": {"command": command, "args": arguments}}}
     return (
@@ -72,15 +79,34 @@ def _how_to_connect(workspace: Path) -> str:
     )
 
 
+@upstream.callback(invoke_without_command=True)
+def _upstream(ctx: typer.Context, *, workspace: Workspace = None, as_json: Json = False) -> None:
+    help_without_command(ctx, session_of(ctx, workspace, as_json))
+
+
 @upstream.command("files")
 def files(
+    ctx: typer.Context,
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder to serve; nothing else is reached.")
     ],
+    *,
+    workspace: Workspace = None,
+    as_json: Json = False,
 ) -> None:
     """Serve the files of one folder on stdin and stdout."""
     import anyio  # noqa: PLC0415
 
     from podium.interfaces.files_server import serve as serve_files  # noqa: PLC0415
 
+    _leave_stdout_alone(session_of(ctx, workspace, as_json))
+    log_to_stderr(logging.WARNING)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # It holds nothing that needs closing, and a read of stdin cannot be cancelled.
+        signal.signal(ending, signal.SIG_DFL)
     anyio.run(serve_files, directory)
+
+
+def _leave_stdout_alone(session: Session) -> None:
+    """Let even errors go to stderr, as text: stdout belongs to the protocol."""
+    session.json = False

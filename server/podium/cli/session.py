@@ -45,6 +45,15 @@ def session_of(ctx: typer.Context, workspace: Path | None, as_json: bool) -> Ses
     return session
 
 
+def help_without_command(ctx: typer.Context, session: Session) -> None:
+    """Show the help of a group of commands when none of them is named."""
+    if ctx.invoked_subcommand is not None:
+        return
+    if session.json:
+        raise typer.BadParameter("needs a command", ctx=ctx)
+    typer.echo(ctx.get_help())
+
+
 def workspace_of(session: Session) -> Path:
     """Return the folder of the workspace; `~/.podium` is made at first use.
 

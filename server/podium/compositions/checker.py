@@ -131,8 +131,7 @@ class _Check:
             try:
                 parse(source, iterating=iterating)
             except ExpressionSyntaxError as error:
-                at = f" (at character {error.position + 1})" if error.position is not None else ""
-                yield self._error(f"`{source}`{at}: {error.message}", keys, error.hint)
+                yield self._error(error.message, keys, error.hint)
 
     def _all_expressions(self) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
         for position, step in enumerate(self._composition.steps):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from podium.compositions.graph import declared_params
+from podium.compositions.graph import build_plan, declared_params
 from podium.domain.composition import Composition
-from podium.domain.errors import Fault, InvalidParamsError
+from podium.domain.errors import Fault, InvalidParamsError, PodiumError
 from podium.domain.naming import did_you_mean
 from podium.mapping.coercion import coerce_arguments, schema_faults
 
@@ -39,6 +39,17 @@ def checked_params(
     if faults:
         raise _invalid(composition, faults)
     return filled
+
+
+def params_schema(composition: Composition) -> dict[str, Any]:
+    """Return the JSON Schema of the params: the file's own, else one of the names it needs."""
+    if composition.input_schema is not None:
+        return composition.input_schema
+    try:
+        needed = sorted(build_plan(composition, ()).required_params)
+    except PodiumError:  # it cannot be played; calling it says why
+        needed = []
+    return {"type": "object", "properties": {name: {} for name in needed}, "required": needed}
 
 
 def missing_params(composition: Composition, missing: frozenset[str]) -> InvalidParamsError:

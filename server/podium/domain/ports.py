@@ -71,6 +71,7 @@ class Upstreams(Protocol):
         Raises:
             UnknownServerError, UnknownToolError: as `tool`.
             UpstreamError: a subclass says what went wrong and whether the call was sent.
+            ArgumentInvalidError: the arguments cannot be written as JSON; nothing was sent.
 
         """
         ...

@@ -174,11 +174,10 @@ class Binder:
         )
 
     def _explained(self, error: PodiumError, key: str, source: str, step_id: str) -> PodiumError:
-        position = error.position if isinstance(error, ExpressionError) else None
-        at = f" (at character {position + 1})" if position is not None else ""
-        shown = shortened(source, EXPRESSION_CHARACTERS)
-        expression = "" if source in error.message else f": `{shown}`"
-        return error.located(f"{self.place(step_id)}, {key}{expression}{at}", step_id=step_id)
+        # An expression's own errors show its text, and the position where that is known.
+        is_shown = isinstance(error, ExpressionError)
+        shown = "" if is_shown else f": `{shortened(source, EXPRESSION_CHARACTERS)}`"
+        return error.located(f"{self.place(step_id)}, {key}{shown}", step_id=step_id)
 
     def _missing(
         self, planned: PlannedStep, key: str, source: str, bound: Mapping[str, Any]

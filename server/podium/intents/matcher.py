@@ -153,23 +153,26 @@ class Matcher:
         self, each: Regex, found: _Found, text: str, budget: _Budget
     ) -> tuple[Span, ...]:
         """Return what the match took outside of wildcards; else outside of the regex's groups."""
-        match = found.match
-        if each.measuring is not None:
-            if each.measuring not in self._measuring:
-                self._measuring[each.measuring] = regex.compile(each.measuring, FLAGS)
-            measure = self._measuring[each.measuring]
-            start, end = match.span()
-            measured = (
-                measure.fullmatch(text, start, end, timeout=budget.seconds())
-                if found.is_whole
-                else measure.match(text, start, timeout=budget.seconds())
-            )
-            if measured is not None and measured.span() == match.span():
-                match = measured
-        free = sorted(
-            span for number in range(1, match.re.groups + 1) for span in match.spans(number)
-        )
+        match = self._measured(each, found, text, budget) or found.match
+        groups = range(1, match.re.groups + 1)
+        free = sorted(span for number in groups for span in match.spans(number))
         return tuple(_between(match.span(), free, text))
+
+    def _measured(self, each: Regex, found: _Found, text: str, budget: _Budget) -> Any:
+        """Return the same match with a group for each wildcard, or None."""
+        if each.measuring is None:
+            return None
+        if each.measuring not in self._measuring:
+            self._measuring[each.measuring] = regex.compile(each.measuring, FLAGS)
+        measure = self._measuring[each.measuring]
+        start, end = found.match.span()
+        seconds = budget.seconds()
+        if found.is_whole:
+            measured = measure.fullmatch(text, start, end, timeout=seconds)
+        else:
+            measured = measure.match(text, start, timeout=seconds)
+        is_same = measured is not None and measured.span() == (start, end)
+        return measured if is_same else None
 
 
 def _request(text: str) -> _Request:

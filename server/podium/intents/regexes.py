@@ -327,6 +327,8 @@ class _Reader:
             token = self._take()
             part = self._item(token)
             quantifier = self._quantifier()
+            if token.kind == "flags" and quantifier.text:
+                raise _OpaqueError  # the engine takes it to be about what stands before the flags
             measuring.append(self._measured(token, part, quantifier))
             if token.literal and not quantifier.text:
                 run += token.literal

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import anyio
@@ -20,7 +21,7 @@ from podium.upstreams import sdk
 from podium.upstreams.definitions import ToolList, read_tools
 from podium.upstreams.era import Era, ProbeEndedError, negotiate, remembered_era
 from podium.upstreams.http import open_http
-from podium.upstreams.results import failure, is_lost_session, read_result
+from podium.upstreams.results import failure, read_result
 from podium.upstreams.sdk import RpcError, Wire
 from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.stdio import ChildProcess, open_child
@@ -30,7 +31,7 @@ LONGEST_PAGES = 200  # pages of one tools/list; a server that never ends its lis
 ADOPTED_LIST_SECONDS = 8.0  # a remembered era may be wrong, and a wrong one may meet silence
 SETTLE_SECONDS = 0.2  # several changes of the list in a row are fetched once
 LISTEN_AGAIN_SECONDS = 5.0
-LISTEN_ATTEMPTS = 20  # in a row without a word; then changes are noticed at the next start only
+LISTEN_ATTEMPTS = 5  # in a row that end at once; then changes show at the next start only
 
 
 class Connection:
@@ -163,14 +164,20 @@ class Connection:
             return
         method = "subscriptions/listen"
         params, headers = self.era.stamped(method, {"notifications": {"toolsListChanged": True}})
-        for attempt in range(LISTEN_ATTEMPTS):
+        failures = 0
+        for number in count(1):
+            began = self._clock.monotonic()
             try:
                 await self._wire.request(
-                    method, params, headers=headers, identifier=f"listen-{attempt + 1}"
+                    method, params, headers=headers, identifier=f"listen-{number}"
                 )
             except RpcError as error:
-                if error.code == sdk.METHOD_NOT_FOUND or self.ended.is_set():
+                if error.code == sdk.METHOD_NOT_FOUND:
                     return
+            lasted = self._clock.monotonic() - began > LISTEN_AGAIN_SECONDS
+            failures = 0 if lasted else failures + 1
+            if failures == LISTEN_ATTEMPTS:
+                return
             await self._clock.sleep(LISTEN_AGAIN_SECONDS)
             self._changed.set()
 
@@ -244,7 +251,7 @@ class Connection:
                 f"{await self._closed_cause(error)}",
                 hint="call it again: the upstream is then started anew",
             )
-        if not self.era.is_modern and is_lost_session(error):
+        if error.code == sdk.SESSION_LOST:
             self.end("the server no longer knew the session")
             return UpstreamClosedError(
                 f"{tool.full_name}: the server no longer knows Podium's session",

@@ -6,10 +6,12 @@ our client turns both into JSON-RPC errors, and reads no body beyond the bound.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import anyio
+import anyio.abc
 import httpx2
 from typing_extensions import override
 
@@ -19,8 +21,10 @@ from podium.upstreams.settings import UpstreamSettings
 
 CONNECT_SECONDS = 10.0
 SEND_SECONDS = 30.0
+NOTIFY_SECONDS = 5.0  # for a server to take a notification
 END_SESSION_SECONDS = 2.0  # for the goodbye to a server with sessions
 SPARE_CONNECTIONS = 8  # beside the calls: listening, cancelling, ending
+SESSION_HEADER = "mcp-session-id"
 LONGEST_ERROR_BYTES = 65_536  # read of the body of a refusal
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -35,6 +39,7 @@ class TellingClient(httpx2.AsyncClient):
 
     def __init__(self, longest_body_bytes: int, **options: Any) -> None:
         super().__init__(**options)
+        self.background: anyio.abc.TaskGroup | None = None
         self._longest = longest_body_bytes
 
     @override
@@ -45,9 +50,26 @@ class TellingClient(httpx2.AsyncClient):
                 return await super().send(request, **options)
         if request.method != "POST":
             return await super().send(request, **options)
+        kind = sdk.kind_of_body(request.content)
+        if kind == "request":
+            return await self._told_send(request, **options)
+        if kind == "cancellation" and self.background is not None:
+            # The SDK posts notifications one after another; a server that hangs must not make
+            # whoever gave up on it wait for that as well.
+            self.background.start_soon(partial(self._notify, request, **options))
+            return httpx2.Response(HTTPStatus.ACCEPTED, request=request)
+        return await self._notify(request, **options)
+
+    async def _notify(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        with anyio.move_on_after(NOTIFY_SECONDS):
+            response = await self._told_send(request, **options)
+            await response.aclose()
+            return response
+        return httpx2.Response(HTTPStatus.GATEWAY_TIMEOUT, request=request)
+
+    async def _told_send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         try:
-            response = await super().send(request, **options)
-            return await self._checked(request, response)
+            return await self._checked(request, await super().send(request, **options))
         except httpx2.TransportError as error:
             code = sdk.UNREACHABLE if isinstance(error, _NOT_SENT) else sdk.CLOSED
             return _told(request, HTTPStatus.BAD_GATEWAY, code, str(error) or type(error).__name__)
@@ -68,6 +90,9 @@ class TellingClient(httpx2.AsyncClient):
             body = b""
         finally:
             await response.aclose()
+        if response.status_code == HTTPStatus.NOT_FOUND and SESSION_HEADER in request.headers:
+            text = "the server no longer knows the session"
+            return _told(request, response.status_code, sdk.SESSION_LOST, text)
         if is_refusal and not (is_json and sdk.is_error_body(body)):
             status, phrase = response.status_code, response.reason_phrase
             text = f"HTTP {status} {phrase}".rstrip()
@@ -75,7 +100,7 @@ class TellingClient(httpx2.AsyncClient):
         kept = {
             name: value
             for name, value in response.headers.items()
-            if name in ("content-type", "mcp-session-id")
+            if name in ("content-type", SESSION_HEADER)
         }
         return httpx2.Response(response.status_code, headers=kept, content=body, request=request)
 
@@ -124,13 +149,13 @@ async def open_http(settings: UpstreamSettings) -> AsyncIterator[tuple[Any, Any]
         ) from error
     timeout = httpx2.Timeout(SEND_SECONDS, connect=CONNECT_SECONDS, read=None)
     connections = settings.concurrent_calls + SPARE_CONNECTIONS
-    async with (
-        TellingClient(
-            settings.result_bytes,
-            headers=headers,
-            timeout=timeout,
-            limits=httpx2.Limits(max_connections=connections),
-        ) as client,
-        sdk.http_streams(settings.url or "", client, settings.result_bytes) as streams,
-    ):
-        yield streams
+    client = TellingClient(
+        settings.result_bytes,
+        headers=headers,
+        timeout=timeout,
+        limits=httpx2.Limits(max_connections=connections),
+    )
+    async with client, anyio.create_task_group() as client.background:
+        async with sdk.http_streams(settings.url or "", client, settings.result_bytes) as streams:
+            yield streams
+        client.background.cancel_scope.cancel()

@@ -85,13 +85,8 @@ def failure(subject: str, error: RpcError) -> UpstreamError:
     return UpstreamProtocolError(f"{subject} answered with error {error.code}: {words}")
 
 
-def is_lost_session(error: RpcError) -> bool:
-    """Whether a server with sessions says that it no longer knows ours."""
-    return error.code == sdk.HTTP_STATUS and _status(error.data) == HTTPStatus.NOT_FOUND
-
-
 def _refusal(subject: str, words: str, data: Any) -> UpstreamError:
-    status = _status(data)
+    status = data.get("status") if isinstance(data, Mapping) else None
     if status in _REFUSED_FOR_NOW:
         return UpstreamUnavailableError(
             f"{subject} refuses for now: {words}", hint="try again later", sent=False
@@ -102,8 +97,3 @@ def _refusal(subject: str, words: str, data: Any) -> UpstreamError:
     if status in _NOT_LET_IN:
         hint = "check `headers` (credentials) in config.yaml"
     return UpstreamProtocolError(f"{subject} refuses: {words}", hint=hint)
-
-
-def _status(data: Any) -> int | None:
-    status = data.get("status") if isinstance(data, Mapping) else None
-    return status if isinstance(status, int) else None

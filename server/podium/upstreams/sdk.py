@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import anyio.abc
@@ -43,10 +43,18 @@ from mcp_types.version import (
 from podium.domain.ports import ProgressCallback
 
 __all__ = [
+    "BAD_MESSAGE",
+    "CLOSED",
     "HANDSHAKE_PROTOCOL_VERSIONS",
+    "HTTP_STATUS",
     "LATEST_HANDSHAKE_VERSION",
     "LATEST_MODERN_VERSION",
+    "METHOD_NOT_FOUND",
     "MODERN_PROTOCOL_VERSIONS",
+    "SESSION_LOST",
+    "TOO_LARGE",
+    "UNREACHABLE",
+    "UNSUPPORTED_VERSION",
     "RpcError",
     "SessionMessage",
     "Unreadable",
@@ -61,6 +69,7 @@ __all__ = [
     "http_error_body",
     "http_streams",
     "is_error_body",
+    "kind_of_body",
     "modern_envelope",
     "request_id",
     "safe_environment",
@@ -72,7 +81,6 @@ logging.getLogger("mcp").addHandler(logging.NullHandler())
 
 METHOD_NOT_FOUND = types.METHOD_NOT_FOUND
 UNSUPPORTED_VERSION = types.UNSUPPORTED_PROTOCOL_VERSION
-TIMED_OUT = types.REQUEST_TIMEOUT
 
 # Our own codes, for faults that Podium finds itself; outside the range JSON-RPC reserves.
 CLOSED = -33_000
@@ -80,6 +88,7 @@ TOO_LARGE = -33_001
 BAD_MESSAGE = -33_002
 UNREACHABLE = -33_003
 HTTP_STATUS = -33_004
+SESSION_LOST = -33_005
 
 # The rest (log messages, resource updates) is dropped unread: a flood of it must cost little.
 _WANTED_NOTIFICATIONS = frozenset(
@@ -375,3 +384,12 @@ def is_error_body(body: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def kind_of_body(body: bytes) -> Literal["request", "cancellation", "other"]:
+    """Tell what a message that the SDK posts is: somebody waits for the answer of a request."""
+    message = orjson.loads(body)
+    method = message.get("method")
+    if method == "notifications/cancelled":
+        return "cancellation"
+    return "request" if "id" in message and method is not None else "other"

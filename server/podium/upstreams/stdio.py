@@ -36,6 +36,7 @@ CLOSE_SECONDS = 1.5  # to exit once stdin is closed; nothing more is owed to a c
 TERMINATE_SECONDS = 1.5  # to exit after SIGTERM
 KILL_SECONDS = 1.0  # for the loop to notice that the process was killed
 LAST_OUTPUT_SECONDS = 0.2  # for output still in the pipe after the process has exited
+EXIT_SECONDS = 0.7  # for the exit of a process whose pipes are closed to be noticed
 POLL_SECONDS = 0.02
 
 
@@ -213,7 +214,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     async def obituary(self) -> str:
         """Say how the process ended and what it last wrote to stderr."""
-        with anyio.move_on_after(2 * LAST_OUTPUT_SECONDS):
+        with anyio.move_on_after(EXIT_SECONDS):
             await self._exited.wait()
         words = last_words_of(self._stderr)
         return self._exit_words() + (f"; {LAST_WORDS}: {words}" if words else "")

@@ -73,7 +73,7 @@ class Upstream:
     ) -> None:
         self.settings = settings
         self.server_id = settings.server_id
-        self.tool_list = ToolList()
+        self._tool_list = ToolList()
         self.was_settled = settings.disabled or settings.fault is not None
         self._eras = eras
         self._clock = clock
@@ -103,7 +103,8 @@ class Upstream:
         tool_list = self.tools_now()
         return UpstreamStatus(
             server_id=self.server_id,
-            state=self._state,
+            # While it is tried again after a failure, it is the failure that people want to see.
+            state="failed" if self._state == "starting" and self._trouble else self._state,
             reason=self._redactor.text(self._trouble.reason) if self._trouble else "",
             era=self._era,
             tools=len(tool_list.tools),
@@ -116,8 +117,8 @@ class Upstream:
     def tools_now(self) -> ToolList:
         """Return the tools as last listed; none while it cannot be started."""
         if self._connection is not None:
-            self.tool_list = self._connection.tool_list
-        return self.tool_list
+            self._tool_list = self._connection.tool_list
+        return self._tool_list
 
     async def tool(self, tool_id: str) -> Tool:
         """Return a tool, starting the upstream if need be."""
@@ -207,7 +208,7 @@ class Upstream:
                 try:
                     await self._live_in_some_era(start, memory)
                 except Exception as error:  # noqa: BLE001 - the boundary of one upstream: others go on
-                    self._failed(start, _trouble(self.server_id, error))
+                    self._failed(start, _trouble(error))
         if not start.done.is_set():
             self._state, self._trouble = "closed", _Trouble(CLOSING, retryable=False)
             self._settle(start)
@@ -250,11 +251,11 @@ class Upstream:
             except ProbeEndedError:
                 return _Verdict.PROBE_ENDED
             except RpcError as error:
-                trouble = _trouble(self.server_id, error)
+                trouble = _trouble(error)
                 if error.code == sdk.CLOSED:
                     trouble = _Trouble(f"while starting it {await connection.cause()}")
             except UpstreamError as error:
-                trouble = _trouble(self.server_id, error)
+                trouble = _trouble(error)
         if scope.cancelled_caught:
             trouble = _Trouble(f"it did not get ready within {seconds:g} s")
             self._remember({})  # silence may come of the wrong era: the next start asks again
@@ -292,7 +293,7 @@ class Upstream:
 
     def _failed(self, start: _Start, trouble: _Trouble) -> None:
         """Note that a start failed, or that a connection broke in a way nobody foresaw."""
-        self._connection, self.tool_list, self._era = None, ToolList(), None
+        self._connection, self._tool_list, self._era = None, ToolList(), None
         if self._start in (None, start):
             self._state = "failed"
         self._trouble = self._redacted(trouble)
@@ -302,7 +303,7 @@ class Upstream:
 
     def _ended(self, connection: Connection, cause: str) -> None:
         """Note that a connection which was ready is gone."""
-        self.tool_list, self._connection = connection.tool_list, None
+        self._tool_list, self._connection = connection.tool_list, None
         if self._start is None:
             self._state = "closed"
         self._trouble = self._redacted(_Trouble(cause))
@@ -373,11 +374,11 @@ class _Verdict(Enum):
     PROBE_ENDED = auto()
 
 
-def _trouble(server_id: str, error: Exception) -> _Trouble:
+def _trouble(error: Exception) -> _Trouble:
     if isinstance(error, RpcError):
-        error = failure(f"upstream '{server_id}'", error)
+        error = failure("it", error)
     if isinstance(error, PodiumError):
-        return _Trouble(error.message, error.hint, error.retryable)
+        return _Trouble(error.message.removeprefix("it: "), error.hint, error.retryable)
     inner = error
     while isinstance(inner, ExceptionGroup):
         inner = inner.exceptions[0]

@@ -1,24 +1,18 @@
 """The tools that clients see, in their order, and what each name means when it is called."""
 
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any
 
 from podium.domain.composition import StoredComposition
 from podium.domain.errors import PodiumError
 from podium.domain.tool import Tool
 from podium.interfaces.mcp_server import results, schemas
-from podium.interfaces.mcp_server.own_tools import (
-    OWN_TOOLS,
-    Arguments,
-    Definition,
-    OwnTool,
-    checked,
-)
+from podium.interfaces.mcp_server.definitions import Definition
+from podium.interfaces.mcp_server.own_tools import OWN_TOOLS, Arguments, OwnTool, checked
+from podium.interfaces.mcp_server.passthrough import exposed_names, passed_on
 from podium.interfaces.mcp_server.progress import Progress
 from podium.interfaces.mcp_server.results import Result
 from podium.orchestrator import Orchestrator
@@ -108,31 +102,6 @@ class Catalog:
         self._entries = entries
 
 
-def exposed_names(
-    tools: Iterable[Tool], prefix: str, *, taken: Iterable[str]
-) -> list[tuple[str, Tool]]:
-    """Return the name that each upstream tool gets.
-
-    A name that is already taken, or that two upstreams claim, becomes `server__tool` for all who
-    claim it: if the first simply won, the name would mean another tool whenever that upstream is
-    down.
-    """
-    wanted = [(prefix.replace("{server}", tool.server_id) + tool.name, tool) for tool in tools]
-    claims = Counter([*taken, *(name for name, _ in wanted)])
-    return [
-        (name if claims[name] == 1 else f"{tool.server_id}__{tool.name}", tool)
-        for name, tool in wanted
-    ]
-
-
-def without_open_output(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a definition for the eras before 2026-07-28, whose output schemas are objects."""
-    output = definition.get("outputSchema")
-    if output is None or output.get("type") == "object":
-        return definition
-    return {key: value for key, value in definition.items() if key != "outputSchema"}
-
-
 def _add(entries: dict[str, Entry], name: str, entry: Entry, what: str) -> None:
     if name in entries:
         _log.warning("%s is not offered as a tool: the name '%s' is taken", what, name)
@@ -200,7 +169,7 @@ def _passed_through(tool: Tool, name: str) -> Entry:
     def failed(error: PodiumError, _arguments: Arguments) -> Result:
         return results.of_relayed_error(error)
 
-    return Entry({**tool.definition, "name": name}, partial(_relay, tool), failed)
+    return Entry(passed_on(tool, name), partial(_relay, tool), failed)
 
 
 async def _relay(tool: Tool, call: Call) -> Result:

@@ -27,7 +27,7 @@ class Progress:
         await self._report(value, total, message)
 
     async def _report(self, value: float, total: float | None, message: str | None) -> None:
-        if value <= self._highest or (total is not None and value > total):
+        if value <= self._highest:
             return
         self._highest = value
         with anyio.move_on_after(REPORT_SECONDS):

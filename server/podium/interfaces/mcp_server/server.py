@@ -14,7 +14,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from podium.domain.errors import InternalError, PodiumError
 from podium.domain.naming import did_you_mean
-from podium.interfaces.mcp_server.catalog import Call, Catalog, Entry, without_open_output
+from podium.interfaces.mcp_server.catalog import Call, Catalog, Entry
+from podium.interfaces.mcp_server.passthrough import without_open_output
 from podium.interfaces.mcp_server.progress import Progress
 from podium.orchestrator import Orchestrator
 

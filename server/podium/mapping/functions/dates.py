@@ -31,7 +31,7 @@ _TIME = (
     r"(?::(?P<second>\d{2}))?(?:\s*(?P<half>am|pm))?"
     r"(?:\s*(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2}))?)?"
 )
-_DAY_NAME = r"(?:[a-z]{2,9}\.?,?\s+)?(?:le\s+)?"
+_DAY_NAME = r"(?:le\s+)?(?:[a-z]{3,9}\.?,?\s+)?(?:le\s+)?"
 _FORMS = tuple(
     re.compile(form + _TIME)
     for form in (
@@ -45,6 +45,7 @@ _FORMS = tuple(
         + r"(?:,\s*|\s+)(?P<year>\d{4})",
     )
 )
+_HALF_OF_DAY = re.compile(r"[ap]\.?m", re.IGNORECASE)  # which the reader of mails leaves out
 _SECONDS = re.compile(r"-?\d{9,17}(?:\.\d{1,9})?")
 
 
@@ -73,7 +74,7 @@ def _read(value: Any, *, day_first: bool) -> tuple[datetime, bool]:
     text = value.strip()
     if _SECONDS.fullmatch(text):
         return _since_1970(float(text)), True
-    for reader in (_iso, _mail, lambda text: _written(text, day_first=day_first)):
+    for reader in (_iso, lambda text: _written(text, day_first=day_first), _mail):
         if (found := reader(text)) is not None:
             return found
     raise UnusableError(
@@ -98,7 +99,7 @@ def _iso(text: str) -> tuple[datetime, bool] | None:
 
 
 def _mail(text: str) -> tuple[datetime, bool] | None:
-    if ":" not in text:
+    if ":" not in text or _HALF_OF_DAY.search(text):
         return None
     try:
         return email.utils.parsedate_to_datetime(text), True

@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from datetime import date
 from typing import Any
@@ -16,11 +18,39 @@ from podium.mapping.templates import show
 
 MAX_DEPTH = 64  # levels of nesting in a YAML text
 MAX_YAML_NODES = 200_000  # with every alias written out; stops "billion laughs"
-MAX_YAML_CHARACTERS = 4_000_000
+MAX_YAML_CHARACTERS = 1_000_000  # reading them takes about a second
 MAX_CSV_ROWS = 100_000
 DELIMITERS = ",;\t|"
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# As YAML 1.2 has it. In 1.1 `no` is false, `10:30` is 630 and `0123` is 83.
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+)")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"
+)
+_PLAIN = {
+    f"tag:yaml.org,2002:{name}": pattern
+    for name, pattern in (("bool", _BOOLEAN), ("int", _INTEGER), ("float", _FLOAT))
+}
+
+
+def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
+    """Return the rules by first character, with ours for truth values and numbers."""
+    return {
+        first: [
+            (tag, re.compile(f"(?:{_PLAIN[tag].pattern})$") if tag in _PLAIN else pattern)
+            for tag, pattern in rules
+        ]
+        for first, rules in _SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc] # one of two classes
+    """The safe loader, with YAML 1.2's idea of plain values."""
+
+    yaml_implicit_resolvers = _resolvers()
 
 
 def json_parse(text: Any) -> Any:
@@ -98,7 +128,7 @@ def yaml_parse(text: Any) -> Any:
         raise UnusableError(
             f"the text is no YAML: {error.problem or error.context}{place}"
         ) from None
-    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UnusableError(f"the text is no YAML: {error}") from None
     if len(documents) > 1:
         return documents
@@ -135,16 +165,17 @@ def _delimiter(source: str) -> str:
 
 def _field_names(header: list[str], width: int) -> list[str]:
     """Return a name for each column: the header's, made unique, and numbers where it has none."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     for place in range(width):
         wanted = header[place].strip() if place < len(header) else ""
-        name = wanted = wanted or f"column_{place + 1}"
-        count = 1
+        wanted = wanted or f"column_{place + 1}"
+        name = wanted
         while name in names:
-            count += 1
-            name = f"{wanted}_{count}"
-        names.append(name)
-    return names
+            counts[wanted] += 1
+            name = f"{wanted}_{counts[wanted] + 1}"
+        names[name] = None
+    return list(names)
 
 
 # --- YAML
@@ -193,7 +224,9 @@ def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {_key(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, set):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()

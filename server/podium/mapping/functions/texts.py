@@ -50,7 +50,6 @@ def excerpt(text: Any, length: int = 200) -> str:
     Line breaks and repeated blanks become one blank. Nothing gives an empty text.
     """
     most = whole(length, "length", least=1)
-    # Blanks shrink, so a prefix of the text may not be enough; ten times the length nearly always.
     plain = " ".join(show(text).split())
     if len(plain) <= most:
         return plain

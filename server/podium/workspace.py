@@ -1,0 +1,33 @@
+"""The data files of a workspace to what serves a request; no upstream, no protocol."""
+
+from pathlib import Path
+
+from podium.compositions.library import CompositionLibrary, load_compositions
+from podium.config import CONFIG_NAME, Config
+from podium.domain.errors import WorkspaceError
+from podium.intents.library import PatternLibrary, load_patterns
+from podium.intents.matcher import Matcher
+from podium.mapping.files import load_transformers
+from podium.mapping.transformers import Transformers
+
+
+class WorkspaceData:
+    """What the data files of a workspace say; a bad file is in `faults`, the rest serve."""
+
+    def __init__(self, settings: Config) -> None:
+        options = settings.orchestrator
+        self.transformers = Transformers()
+        self.faults: list[WorkspaceError] = list(
+            load_transformers(settings.folder(options.transformers_path), self.transformers)
+        )
+        self.patterns: PatternLibrary = load_patterns(settings.folder(options.intent_patterns_path))
+        self.matcher = Matcher(self.patterns, limits=settings.limits)
+        self.compositions: CompositionLibrary = load_compositions(
+            settings.folder(options.compositions_path)
+        )
+        self.faults += [*self.patterns.faults, *self.compositions.faults]
+
+
+def config_path(path: Path) -> Path:
+    """Return the `config.yaml` that a path means: itself, or the one in that folder."""
+    return path / CONFIG_NAME if path.is_dir() else path
