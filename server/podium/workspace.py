@@ -20,12 +20,17 @@ class WorkspaceData:
         self.faults: list[WorkspaceError] = list(
             load_transformers(settings.folder(options.transformers_path), self.transformers)
         )
-        self.patterns: PatternLibrary = load_patterns(settings.folder(options.intent_patterns_path))
-        self.matcher = Matcher(self.patterns, limits=settings.limits)
+        self.patterns, self.matcher = loaded_patterns(settings)
         self.compositions: CompositionLibrary = load_compositions(
             settings.folder(options.compositions_path)
         )
         self.faults += [*self.patterns.faults, *self.compositions.faults]
+
+
+def loaded_patterns(settings: Config) -> tuple[PatternLibrary, Matcher]:
+    """Read the patterns of a workspace, and make them ready for requests."""
+    patterns = load_patterns(settings.folder(settings.orchestrator.intent_patterns_path))
+    return patterns, Matcher(patterns, limits=settings.limits)
 
 
 def config_path(path: Path) -> Path:

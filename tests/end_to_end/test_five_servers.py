@@ -1,4 +1,4 @@
-"""The whole way, over real servers: words in, an answer out, from a bare environment and cwd `/`."""
+"""The whole way, over real servers: words in, an answer out, bare environment, cwd `/`."""
 
 import json
 import subprocess

@@ -8,7 +8,15 @@ import typer
 from podium.cli.listings import ALL
 from podium.cli.output import compact, notice, say, say_error, say_json, table
 from podium.cli.params import params_of
-from podium.cli.session import Json, Session, Workspace, run, session_of
+from podium.cli.session import (
+    Json,
+    Session,
+    Workspace,
+    run,
+    session_of,
+    tell_faults,
+    workspace_of,
+)
 from podium.cli.watch import watching
 from podium.domain.errors import PodiumError
 
@@ -52,11 +60,7 @@ def intent(
 ) -> int:
     """Show how a request is understood, and why. Nothing is played."""
     session = session_of(ctx, workspace, as_json)
-
-    async def act(orchestrator: "Orchestrator") -> "Analysis":
-        return orchestrator.analyse(text)
-
-    analysis = run(session, act)
+    analysis = _analysed(text, workspace_of(session))
     if session.json:
         say_json(analysis.to_dict())
     else:
@@ -157,7 +161,21 @@ _SHOW = {
 }
 
 
+def _analysed(text: str, folder: Path) -> "Analysis":
+    """Analyse a request with the workspace's patterns alone: no upstream, no protocol is loaded."""
+    from podium.config import load_config  # noqa: PLC0415
+    from podium.intents.analysis import analyse  # noqa: PLC0415
+    from podium.workspace import config_path, loaded_patterns  # noqa: PLC0415
+
+    settings = load_config(config_path(folder))
+    patterns, matcher = loaded_patterns(settings)
+    tell_faults(len(patterns.faults))
+    return analyse(text, matcher, settings.limits)
+
+
 def _show_analysis(analysis: "Analysis") -> None:
+    for late in analysis.timed_out:
+        notice(f"{late}: a regex ran out of time and was left out; podium check says more")
     if analysis.intent is None:
         typer.echo("nothing matches", err=True)
         for suggestion in analysis.suggestions:

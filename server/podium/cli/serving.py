@@ -5,6 +5,7 @@ import logging
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,14 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="The port for --http.")
     ] = DEFAULT_PORT,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A further name that clients may call this server by; may be repeated.",
+        ),
+    ] = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -48,6 +57,8 @@ def serve(
     _leave_stdout_alone(session)
     if not http and sys.stdin is not None and sys.stdin.isatty():
         notice(_how_to_connect(workspace_of(session)))
+
+    names = tuple(allow_host or ())
 
     async def act(orchestrator: "Orchestrator") -> None:
         import anyio  # noqa: PLC0415
@@ -58,8 +69,9 @@ def serve(
             # The first request finds the servers running, and no client has to wait for them.
             warming.start_soon(orchestrator.start_upstreams)
             if http:
+                listen = partial(serve_http, orchestrator, host, port, allowed_hosts=names)
                 async with anyio.create_task_group() as serving:
-                    notice(f"serving {await serving.start(serve_http, orchestrator, host, port)}")
+                    notice(f"serving {await serving.start(listen)}")
             else:
                 await serve_stdio(orchestrator)
             warming.cancel_scope.cancel()

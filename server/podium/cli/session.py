@@ -89,11 +89,14 @@ def run(
 
     async def opened() -> Result:
         async with Orchestrator.open(folder) as orchestrator:
-            if tells_faults and orchestrator.faults:
-                notice(
-                    f"{len(orchestrator.faults)} file(s) of the workspace cannot be used; "
-                    "podium check says why"
-                )
+            if tells_faults:
+                tell_faults(len(orchestrator.faults))
             return await act(orchestrator)
 
     return anyio.run(opened)
+
+
+def tell_faults(count: int) -> None:
+    """Say on stderr that files of the workspace could not be used."""
+    if count:
+        notice(f"{count} file(s) of the workspace cannot be used; podium check says why")

@@ -4,7 +4,7 @@ import logging
 import string
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -104,13 +104,10 @@ class Matcher:
             language = guess_language(text)
             suggestions = self._suggester.nearest(text, language)
             return Analysis(None, (), suggestions, language, timed_out)
-        intent = candidates[0].intent
-        return Analysis(
-            intent,
-            candidates,
-            language=intent.language or guess_language(text),
-            timed_out=timed_out,
-        )
+        best = candidates[0].intent
+        spoken = best.language or guess_language(text)
+        intent = replace(best, language=spoken)
+        return Analysis(intent, candidates, language=spoken, timed_out=timed_out)
 
     def _matches(self, request: _Request, late: dict[str, None]) -> Iterable[Match]:
         if not request.text:

@@ -12,7 +12,7 @@ TEMPLATE = "template"
 
 # Called with fewer arguments, these take the context (at the root: the whole scope) instead.
 _ARGUMENTS_WITHOUT_CONTEXT = {
-    "string": 1, "keys": 1, "spread": 1, "boolean": 1, "not": 1, "clone": 1, "each": 2, "sift": 2,
+    "string": 1, "keys": 1, "spread": 1, "boolean": 1, "not": 1, "each": 2, "sift": 2,
     "lookup": 2,
 }  # fmt: skip
 
@@ -100,7 +100,7 @@ def _note_name(step: Any, following: Any, context: _Context) -> None:
     if not context.at_root:
         return
     context.facts.data_names.add(step.value)
-    if following is None or step.stages or step.focus:
+    if following is None or step.stages or step.focus or step.index:
         return
     if following.type == "name":
         context.facts.head_fields.add((step.value, following.value))

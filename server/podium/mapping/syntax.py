@@ -17,7 +17,7 @@ from podium.domain.errors import ExpressionSyntaxError
 MAX_NODES = 20_000  # nested `a ?? b` double the parser's work at every level
 
 _FUNCTION_NAMES = """
-    abs append assert average base64decode base64encode boolean ceil clone contains count
+    abs append assert average base64decode base64encode boolean ceil contains count
     decodeUrl decodeUrlComponent distinct each encodeUrl encodeUrlComponent error eval exists filter
     floor formatBase formatInteger formatNumber fromMillis join keys length lookup lowercase map
     match max merge millis min not now number pad parseInteger power random reduce replace reverse
@@ -132,17 +132,27 @@ def _keep_pattern(pattern: str, _flags: Any) -> str:
 
 
 def _parser_error(source: str, error: Any) -> ExpressionSyntaxError:
-    token = "" if error.current is None else str(error.current)
+    code = str(error.error)
+    token, wanted = _token(error.current), ""
+    if code == "S0202":  # there the library has them the other way round
+        token, wanted = _token(error.expected), token
+    elif error.current is None and code != "S0213":
+        token = ""
     end = min(int(error.location), len(source))
     start = end - len(token) if token and source[:end].endswith(token) else end
-    code = str(error.error)
     if code == "S0301" and source[:end].endswith("\\"):  # the library's slip for S0103
         code, start = "S0103", end - 1
     fault = _FAULTS.get(code)
-    what = fault.format(token, error.expected) if fault else str(error)
-    if code == "S0203":
-        what = f"'{token}' is missing at the end"
-    return syntax_error(source, what, start, hint=_hint(source), code=code)
+    what = fault.format(token, wanted) if fault else str(error)
+    return syntax_error(
+        source, what, start, hint=_HINT_BY_CODE.get(code) or _hint(source), code=code
+    )
+
+
+def _token(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "null" if value is None else str(value).lower()
 
 
 _FAULTS = {
@@ -151,7 +161,8 @@ _FAULTS = {
     "S0105": "a name in backquotes is not closed",
     "S0106": "a comment is not closed",
     "S0201": "'{0}' is not expected here",
-    "S0202": "'{1}' stands where '{0}' is expected",
+    "S0202": "'{0}' stands where '{1}' is expected",
+    "S0203": "'{0}' is missing at the end",
     "S0204": "'{0}' is no operator",
     "S0207": "it stops before it is complete",
     "S0208": "the parameters of a function start with $",
@@ -161,6 +172,7 @@ _FAULTS = {
     "S0302": "a regex is not closed, its '/' is missing",
 }
 
+_HINT_BY_CODE = {"S0213": "put a name that is no plain word in backquotes: a.`1`"}
 _HINTS = (
     ("==", "JSONata compares with a single '='"),
     ("&&", "write 'and'"),
