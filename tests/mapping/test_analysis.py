@@ -51,7 +51,7 @@ def test_an_expression_reads_what_the_case_says(case: dict[str, Any]) -> None:
         ("a +", 3, "before it is complete (S0207)", ""),
         ("a == b", 3, "'=' cannot stand here", "single '='"),
         ("a && b", 3, "'&' cannot stand here", "'and'"),
-        ("a || b", 3, "'|' is not expected here", "'or'"),
+        ("a || b", 2, "'|' is not expected here", "'or'"),
         ("'it\\'s'", 3, "escape (S0103)", "double quotes"),
         ("'open", 5, "quote is missing", ""),
         ("`open", 5, "backquotes", ""),

@@ -23,6 +23,7 @@ import regex
 from podium.text.folding import fold_text
 
 FLAGS = regex.IGNORECASE
+MAX_NESTING = 150  # nested groups; compiling takes the interpreter several calls for each
 MAX_DEPTH = 50  # nested groups the reader follows; deeper ones make the regex opaque
 MAX_RANGE = 1_024  # characters of a range searched for accented ones; alphabets are smaller
 
@@ -57,6 +58,7 @@ def compile_regex(source: str) -> Regex:
 
     """
     tokens = list(_tokens(source))
+    _refuse_deep_nesting(tokens)
     folded = "".join(token.text for token in tokens)
     try:
         compiled = _compile(folded)
@@ -71,6 +73,16 @@ def compile_regex(source: str) -> Regex:
     # A reference to a group by number would point elsewhere in the measuring regex.
     measuring = None if any(token.kind == "back" for token in tokens) else part.measuring
     return Regex(source, compiled, tuple(sorted(set(part.needs), key=sorted)), measuring)
+
+
+def _refuse_deep_nesting(tokens: Sequence["_Token"]) -> None:
+    """Refuse what would use up the interpreter's stack, however much of that there is."""
+    depth = 0
+    for token in tokens:
+        depth += token.kind in _OPENING or token.text == "("
+        depth -= token.kind == "close"
+        if depth > MAX_NESTING:
+            raise RegexFaultError("it is nested too deeply", None)
 
 
 def _compile(source: str) -> Any:
@@ -101,6 +113,9 @@ Kind = Literal[
     "back",  # a reference to a group by number or name
     "opaque",
 ]
+
+
+_OPENING = frozenset({"capture", "group", "look"})
 
 
 class _Token(NamedTuple):

@@ -311,6 +311,10 @@ def _enum(error: ValidationError) -> str:
     return f"must be one of {listed}{more}, not {brief(error.instance)}"
 
 
+def _not_allowed(error: ValidationError) -> str:
+    return f"{brief(error.instance)} is not allowed here"
+
+
 _SENTENCES: dict[str, Callable[[ValidationError], str]] = {
     "type": lambda error: _must_be(_named_types(error), error.instance),
     "enum": _enum,
@@ -328,7 +332,8 @@ _SENTENCES: dict[str, Callable[[ValidationError], str]] = {
     "minProperties": _limit("must have at least {} field(s)"),
     "maxProperties": _limit("must have at most {} field(s)"),
     "uniqueItems": lambda _error: "has the same element twice",
-    "None": lambda _error: "is not allowed here",
+    "not": _not_allowed,
+    "None": _not_allowed,
 }
 
 
