@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,6 @@ from podium.domain.redaction import Redactor
 from podium.domain.tool import Tool
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
-from podium.mapping.expressions import Evaluator
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.eras import EraFile
@@ -57,7 +57,7 @@ class Orchestrator(PlainOrchestrator):
             options = settings.orchestrator
             runner = Runner(
                 upstreams=upstreams,
-                evaluator=Evaluator(data.transformers, clock=clock, limits=settings.limits),
+                evaluator=data.evaluator,
                 journal=journal,
                 clock=clock,
                 limits=settings.limits,
@@ -149,7 +149,16 @@ async def check_workspace(
     for stored in data.compositions.all():
         document = data.compositions.document(stored.id)
         findings += checker.check(stored, document=document, tools=tools)
-    return findings
+    patterns = settings.folder(settings.orchestrator.intent_patterns_path)
+    return [_placed(finding, settings.workspace, patterns) for finding in findings]
+
+
+def _placed(finding: Finding, workspace: Path, patterns: Path) -> Finding:
+    """Return the finding with its file named from the workspace, where it lies in there."""
+    path = patterns / finding.source  # an absolute source stays as it is
+    if not path.is_relative_to(workspace):
+        return finding
+    return replace(finding, source=path.relative_to(workspace).as_posix())
 
 
 async def _live_tools(settings: Config, compositions: CompositionLibrary) -> Tools:
@@ -171,7 +180,7 @@ async def _live_tools(settings: Config, compositions: CompositionLibrary) -> Too
 
 
 def _unanswered_intents(data: WorkspaceData) -> list[Finding]:
-    """Return a warning for each pattern that no composition answers."""
+    """Return what is wrong with patterns that no composition answers."""
     findings = []
     for pattern in data.patterns.patterns:
         if pattern.composition is not None:
@@ -179,17 +188,11 @@ def _unanswered_intents(data: WorkspaceData) -> list[Finding]:
                 data.compositions.get(pattern.composition)
             except PodiumError as error:
                 findings.append(
-                    Finding("error", pattern.source, error.message, pattern.where, hint=error.hint)
+                    pattern.finding("error", error.message, "composition", hint=error.hint)
                 )
         elif data.compositions.for_intent(pattern.name) is None:
-            findings.append(
-                Finding(
-                    "warning",
-                    pattern.source,
-                    f"no composition answers the intent '{pattern.name}'",
-                    pattern.where,
-                )
-            )
+            message = f"no composition answers the intent '{pattern.name}'"
+            findings.append(pattern.finding("warning", message, "name"))
     return findings
 
 

@@ -7,8 +7,10 @@ from podium.config import CONFIG_NAME, Config
 from podium.domain.errors import WorkspaceError
 from podium.intents.library import PatternLibrary, load_patterns
 from podium.intents.matcher import Matcher
+from podium.mapping.expressions import Evaluator
 from podium.mapping.files import load_transformers
 from podium.mapping.transformers import Transformers
+from podium.storage.system import SystemClock
 
 
 class WorkspaceData:
@@ -17,8 +19,13 @@ class WorkspaceData:
     def __init__(self, settings: Config) -> None:
         options = settings.orchestrator
         self.transformers = Transformers()
+        self.evaluator = Evaluator(self.transformers, clock=SystemClock(), limits=settings.limits)
         self.faults: list[WorkspaceError] = list(
-            load_transformers(settings.folder(options.transformers_path), self.transformers)
+            load_transformers(
+                settings.folder(options.transformers_path),
+                self.transformers,
+                evaluator=self.evaluator,
+            )
         )
         self.patterns, self.matcher = loaded_patterns(settings)
         self.compositions: CompositionLibrary = load_compositions(

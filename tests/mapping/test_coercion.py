@@ -69,6 +69,25 @@ def test_deep_values_and_schemas_do_not_crash() -> None:
     assert len(schema_faults(value, schema)) <= 1
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+        {"allOf": [{"$ref": "#"}, {"$ref": "#"}]},
+        {"properties": {"x": {"oneOf": [{"$ref": "#/properties/x"}, {"$ref": "#/properties/x"}]}}},
+    ],
+)
+def test_a_schema_that_refers_to_itself_twice_over_costs_no_more_than_seconds(
+    schema: dict[str, Any],
+) -> None:
+    started = time.monotonic()
+
+    assert coerce_arguments({"x": "1"}, schema) == {"x": "1"}
+    assert schema_faults({"x": "1"}, schema) == []
+
+    assert time.monotonic() - started < 10
+
+
 KINDS = st.sampled_from(
     ["string", "integer", "number", "boolean", "array", "object", "null", ["integer", "null"]]
 )

@@ -25,7 +25,7 @@ from podium.testing import FakeClock
 Evaluate = Callable[..., Any]
 
 BIG = 2**60 + 1
-SCOPE = {
+SCOPE: dict[str, Any] = {
     "path": "/docs",
     "list_files": {
         "files": [{"name": "a", "size": 5, "id": BIG}, {"name": "b", "size": 6, "id": BIG + 1}]
@@ -79,7 +79,7 @@ def test_an_expression_finds_its_value(source: str, value: Any, evaluate: Evalua
 
 
 def test_a_plain_reference_returns_the_very_object_of_the_scope(evaluate: Evaluate) -> None:
-    assert evaluate("$.list_files.files", SCOPE) is SCOPE["list_files"]["files"]  # type: ignore[index]
+    assert evaluate("$.list_files.files", SCOPE) is SCOPE["list_files"]["files"]
 
 
 def test_iteration_variables_are_bound(evaluate: Evaluate) -> None:
@@ -152,6 +152,7 @@ def test_a_template_sees_names_variables_locals_and_context(evaluate: Evaluate) 
             "$template( /* c */ 'a{path}b' , list_files )",
             "$template('{list_files.files.name}') & $template('{deep}')",
             "('text'; $template(path))",
+            "$template(\"{$template('{name}', files)} of {$$.path}\", list_files)",
         )
     ]
 
@@ -165,6 +166,7 @@ def test_a_template_sees_names_variables_locals_and_context(evaluate: Evaluate) 
         "ab",
         "a, bnull:\nempty:\ntext:",
         "/docs",
+        "a, b of /docs",
     ]
 
 
@@ -231,6 +233,7 @@ def test_padding_works_as_in_jsonata(source: str, value: str, evaluate: Evaluate
         ("($f := function($x){1 + $f($x)}; $f(1))", ExpressionLimitError, "too deeply", ""),
         ("$pad('x', 200000000)", ExpressionLimitError, "100000", ""),
         ("$reduce([1..20], function($a, $b){$a & $a}, 'xx')", ExpressionLimitError, "bytes", ""),
+        ("$reduce([1..300], function($a, $b){[$a]})", ExpressionLimitError, "too deeply", ""),
         ("a b", ExpressionSyntaxError, "S0201", ""),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from podium.domain.errors import TransformerFailedError, TransformerInvalidError
 from podium.mapping.expressions import Evaluator, parse
-from podium.mapping.transformers import Transformers, transformer
+from podium.mapping.transformers import MARK, Transformers, transformer
 
 
 def test_a_function_registered_later_is_found_by_an_expression_read_before(
@@ -115,7 +115,7 @@ def test_what_cannot_be_a_transformer_is_refused(
     ("function", "says"),
     [
         (lambda: 1 / 0, "'x' failed: ZeroDivisionError: division by zero"),
-        (lambda: {}["a"], "'x' failed: KeyError: 'a'"),
+        (lambda: dict[str, int]()["a"], "'x' failed: KeyError: 'a'"),
         (lambda: int("a"), "'x' failed: invalid literal"),
         (_coroutine_in_disguise, "asynchronous"),
         (lambda: {1, 2}, "not JSON: it holds a set"),
@@ -202,4 +202,4 @@ def test_the_decorator_marks_a_function_and_leaves_it_as_it_is() -> None:
         return text
 
     assert one("a") == "A"
-    assert [f.__podium_transformer__ for f in (one, two, three)] == ["shout", "two", "three"]
+    assert [getattr(f, MARK) for f in (one, two, three)] == ["shout", "two", "three"]

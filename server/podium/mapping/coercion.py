@@ -14,6 +14,8 @@ from podium.mapping.functions.common import brief
 from podium.mapping.schemas import errors_of, fits, validator_of
 
 MAX_DEPTH = 64  # levels of a value that are looked at
+MAX_STEPS = 100_000  # of one coercion; a schema may refer to itself twice over
+STEPS_OF_A_CHECK = 50  # what trying one branch of `anyOf` costs, in these steps
 MAX_FAULTS = 50  # more help nobody
 
 
@@ -55,10 +57,12 @@ class _Coercion:
 
     def __init__(self, validator: Any) -> None:
         self._validator = validator
+        self._steps = 0
 
     def coerce(self, value: Any, schema: Any, depth: int) -> Any:
         """Return the value as a part of the schema asks for it."""
-        if not isinstance(schema, dict) or depth == 0:
+        self._steps += 1
+        if not isinstance(schema, dict) or depth == 0 or self._steps > MAX_STEPS:
             return value
         if isinstance(reference := schema.get("$ref"), str):
             value = self.coerce(value, self._referred(reference), depth - 1)
@@ -69,13 +73,17 @@ class _Coercion:
         return self._coerce_inside(_to_type(value, _types(schema)), schema, depth - 1)
 
     def _coerce_to_one(self, value: Any, branches: list[Any], depth: int) -> Any:
-        if any(fits(self._validator, branch, value) for branch in branches):
+        if any(self._fits(branch, value) for branch in branches):
             return value
         for branch in branches:
             candidate = self.coerce(value, branch, depth)
-            if fits(self._validator, branch, candidate):
+            if self._fits(branch, candidate):
                 return candidate
         return value
+
+    def _fits(self, branch: Any, value: Any) -> bool:
+        self._steps += STEPS_OF_A_CHECK
+        return self._steps <= MAX_STEPS and fits(self._validator, branch, value)
 
     def _coerce_inside(self, value: Any, schema: dict[str, Any], depth: int) -> Any:
         if isinstance(value, list):
@@ -118,8 +126,12 @@ def _types(schema: dict[str, Any]) -> list[str]:
     """Return the types that a schema allows; those of its `enum` or `const` if it names none."""
     named = schema.get("type")
     if named is not None:
-        return [named] if isinstance(named, str) else [name for name in named if name in _WORDS]
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
+        return (
+            [named]
+            if isinstance(named, str)
+            else [n for n in _parts(schema, "type") if isinstance(n, str)]
+        )
+    values = [schema["const"]] if "const" in schema else _parts(schema, "enum")
     return list(dict.fromkeys(_type_of(value) for value in values)) if values else []
 
 

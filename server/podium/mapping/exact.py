@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-MAX_DEPTH = 200  # levels of nesting; JSON parsers give up not much later
+MAX_DEPTH = 128  # levels of nesting; no sensible value has more
 LARGEST_EXACT = 2**53 - 1
 
 # Noncharacters of Unicode: no text holds them. The letter after the mark is the number of digits,

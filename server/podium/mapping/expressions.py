@@ -101,14 +101,15 @@ class Evaluator:
         self, expression: Expression, blocks: Mapping[str, Sequence[dict[str, Any]]]
     ) -> Iterator[Frame]:
         outer = CURRENT.get()
+        clock = outer.clock if outer else self._clock
+        allowed = clock.monotonic() + self._limits.expression_seconds
         frame = Frame(
             source=expression.source,
             blocks=blocks,
-            now=outer.now if outer else self._clock.now(),
+            clock=clock,
+            now=outer.now if outer else clock.now(),
             random=outer.random if outer else self._random,
-            deadline=outer.deadline
-            if outer
-            else self._clock.monotonic() + self._limits.expression_seconds,
+            deadline=min(allowed, outer.deadline) if outer else allowed,
             depth=outer.depth + 1 if outer else 0,
         )
         if frame.depth > MAX_DEPTH:
@@ -143,13 +144,12 @@ class Evaluator:
             return self._call(program, *_encoded(data, bindings, frame), frame)
 
     def _call(self, program: Any, data: Any, bindings: Any, frame: Frame) -> Any:
-        seconds = frame.deadline - self._clock.monotonic()
         frame.failure = None
         try:
             result = program.evaluate(
                 data,
                 bindings,
-                timeout=max(1, round(seconds * 1000)),
+                timeout=max(1, round(frame.seconds_left * 1000)),
                 max_stack_depth=MAX_STACK,
                 max_sequence_length=self._limits.expression_items,
             )
@@ -159,7 +159,13 @@ class Evaluator:
         return decode(result) if frame.marked else result
 
     def _check_result(self, result: Any, frame: Frame) -> None:
-        text = orjson.dumps(result)
+        try:
+            text = orjson.dumps(result)
+        except TypeError:
+            raise ExpressionLimitError(
+                f"the expression {shorten(frame.source)} makes a value that is nested too deeply",
+                expression=frame.source,
+            ) from None
         if len(text) > self._limits.result_bytes:
             raise ExpressionLimitError(
                 f"the expression {shorten(frame.source)} makes a value of more than "
@@ -245,7 +251,7 @@ class Evaluator:
         return call
 
     def _check_time(self, frame: Frame) -> None:
-        if self._clock.monotonic() > frame.deadline:
+        if frame.seconds_left < 0:
             raise ExpressionLimitError(
                 f"the expression {shorten(frame.source)} was stopped: "
                 + _LIMIT_FAULTS["D1012"].format(self._limits),

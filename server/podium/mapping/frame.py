@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from podium.domain.ports import Clock
+
 
 @dataclass(slots=True)
 class Frame:
@@ -13,9 +15,10 @@ class Frame:
 
     Attributes:
         source: the expression as its author wrote it.
-        variables: what the caller bound, and `scope` what it handed in; for `$template`.
         blocks: raw content blocks by step id; for `$blocks`.
+        clock: what tells the time, the outermost evaluation's.
         now: the moment that `$now()` and `$millis()` show, seconds since the epoch.
+        random: what `$random()` draws from.
         deadline: when it must be over, in the clock's monotonic seconds.
         depth: how many evaluations it runs inside of.
         marking: whether large numbers travel as marked texts (else as doubles).
@@ -26,6 +29,7 @@ class Frame:
 
     source: str
     blocks: Mapping[str, Sequence[dict[str, Any]]]
+    clock: Clock
     now: float
     random: Random
     deadline: float
@@ -33,6 +37,11 @@ class Frame:
     marking: bool = True
     marked: bool = False
     failure: BaseException | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still run."""
+        return self.deadline - self.clock.monotonic()
 
 
 CURRENT: ContextVar[Frame | None] = ContextVar("podium_evaluation", default=None)

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from typing_extensions import override
 
@@ -28,18 +28,27 @@ _RESERVED = frozenset({BLOCKS, ENGINE_TEMPLATE, "function"})
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def transformer(name: str | None = None) -> Callable[[_Function], _Function]:
+@overload
+def transformer(name: _Function) -> _Function: ...
+
+
+@overload
+def transformer(name: str | None = None) -> Callable[[_Function], _Function]: ...
+
+
+def transformer(name: Any = None) -> Any:
     """Mark a function of a workspace's `transformers/*.py` as a transformer.
 
-    Its name in expressions is `name`, or else the function's own: `@transformer("shout")`.
+    Its name in expressions is `name`, or else the function's own: `@transformer("shout")`,
+    `@transformer`.
     """
-    if callable(name):  # written `@transformer`, without parentheses
-        return transformer()(name)
 
-    def mark(function: _Function) -> _Function:
-        setattr(function, MARK, name or function.__name__)
+    def mark(function: Any) -> Any:
+        setattr(function, MARK, function.__name__ if name is None else name)
         return function
 
+    if callable(name):  # written without parentheses
+        return transformer()(name)
     return mark
 
 

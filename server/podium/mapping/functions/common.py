@@ -1,7 +1,10 @@
 """What several transformers share: lists from whatever JSONata hands over, fields by their path."""
 
+import itertools
 import json
 from typing import Any
+
+ELLIPSIS = "…"
 
 
 class UnusableError(ValueError):
@@ -55,5 +58,19 @@ def whole(value: Any, name: str, *, least: int) -> int:
 
 def brief(value: Any, width: int = 60) -> str:
     """Return a value as short JSON for a message."""
-    shown = json.dumps(value, ensure_ascii=False, default=repr)
+    shown = json.dumps(_beginning(value, width), ensure_ascii=False, default=repr)
     return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def _beginning(value: Any, width: int) -> Any:
+    """Return enough of a value to fill a message, since the value may have megabytes."""
+    if isinstance(value, str):
+        return value[:width]
+    if width <= 0 or not isinstance(value, list | dict):
+        return ELLIPSIS if isinstance(value, list | dict) else value
+    if isinstance(value, list):
+        return [_beginning(item, width // 2) for item in value[:width]]
+    return {
+        str(key)[:width]: _beginning(item, width // 2)
+        for key, item in itertools.islice(value.items(), width)
+    }
