@@ -116,7 +116,7 @@ def backwards(text):
     return text[::-1]
 
 
-def helper(text):
+def unmarked(text):
     return text
 ''',
     )
@@ -125,7 +125,7 @@ def helper(text):
 
     assert faults == []
     assert evaluator.evaluate("$shout('hi') & $backwards('ab')", {}) == "HI!ba"
-    assert "helper" not in transformers.names()
+    assert "unmarked" not in transformers.names()
     assert not (tmp_path / "__pycache__").exists()
 
 

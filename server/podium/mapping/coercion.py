@@ -14,7 +14,7 @@ from podium.mapping.functions.common import brief
 from podium.mapping.schemas import errors_of, fits, validator_of
 
 MAX_DEPTH = 64  # levels of a value that are looked at
-MAX_STEPS = 100_000  # of one coercion; a schema may refer to itself twice over
+MAX_STEPS = 20_000  # of one coercion; a schema may refer to itself twice over
 STEPS_OF_A_CHECK = 50  # what trying one branch of `anyOf` costs, in these steps
 MAX_FAULTS = 50  # more help nobody
 
@@ -28,7 +28,10 @@ def coerce_arguments(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[
     validator = validator_of(schema)
     if validator is None:
         return arguments
-    coerced = _Coercion(validator).coerce(arguments, schema, MAX_DEPTH)
+    try:
+        coerced = _Coercion(validator).coerce(arguments, schema, MAX_DEPTH)
+    except RecursionError:
+        return arguments  # the schema refers to itself without end, or the value is too deep
     return coerced if isinstance(coerced, dict) else arguments
 
 

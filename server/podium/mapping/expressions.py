@@ -162,10 +162,7 @@ class Evaluator:
         try:
             text = orjson.dumps(result)
         except TypeError:
-            raise ExpressionLimitError(
-                f"the expression {shorten(frame.source)} makes a value that is nested too deeply",
-                expression=frame.source,
-            ) from None
+            raise self._too_deep(frame) from None
         if len(text) > self._limits.result_bytes:
             raise ExpressionLimitError(
                 f"the expression {shorten(frame.source)} makes a value of more than "
@@ -181,8 +178,16 @@ class Evaluator:
                 hint="a division by zero gives this",
             )
 
+    def _too_deep(self, frame: Frame) -> ExpressionLimitError:
+        return ExpressionLimitError(
+            f"the expression {shorten(frame.source)} makes a value that is nested too deeply",
+            expression=frame.source,
+        )
+
     def _explain(self, error: BaseException, frame: Frame) -> BaseException:
         """Return the error to raise for what the engine or a function that it called raised."""
+        if isinstance(error, RecursionError):
+            return self._too_deep(frame)
         if isinstance(error, PodiumError) or not isinstance(error, ValueError):
             return error
         code, message = _split_code(str(error))

@@ -56,9 +56,16 @@ def errors_of(validator: Any, value: Any) -> Iterator[ValidationError]:
 
 
 def fits(validator: Any, schema: Any, value: Any) -> bool:
-    """Return whether a value fits a part of the validator's schema."""
+    """Return whether a value fits a part of the validator's schema.
+
+    Raises:
+        RecursionError: the schema refers to itself without end.
+
+    """
     try:
         return bool(validator.evolve(schema=schema).is_valid(value))
+    except RecursionError:
+        raise
     except BROKEN:
         return False
 
