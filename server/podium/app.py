@@ -10,7 +10,7 @@ from typing import Self
 from podium.compositions.checker import Checker, Tools
 from podium.compositions.library import CompositionLibrary
 from podium.config import CONFIG_NAME, Config, ServerConfig, load_config
-from podium.domain.errors import FileInvalidError, PodiumError, WorkspaceError
+from podium.domain.errors import PodiumError, WorkspaceError
 from podium.domain.findings import Finding
 from podium.domain.redaction import Redactor
 from podium.domain.tool import Tool
@@ -46,6 +46,7 @@ class Orchestrator(PlainOrchestrator):
         data = WorkspaceData(settings)
         clock = SystemClock()
         async with AsyncExitStack() as stack:
+            stack.callback(data.evaluator.close)
             journal = await stack.enter_async_context(
                 SqliteJournal.open(
                     settings.state_folder / "journal.sqlite3",
@@ -198,12 +199,11 @@ def _unanswered_intents(data: WorkspaceData) -> list[Finding]:
 
 def _findings_of(error: WorkspaceError, path: Path) -> list[Finding]:
     """Return an error about a file as findings, one for each fault."""
-    source, _, message = error.message.partition(": ")
-    source = source.rsplit(":", 1)[0] if source.rpartition(":")[2].isdigit() else source
-    if not isinstance(error, FileInvalidError) and not Path(source).suffix:
-        source, message = str(path), error.message
+    source = error.source or str(path)
     if not error.faults:
-        return [Finding("error", source, message, hint=error.hint)]
+        return [
+            Finding("error", source, error.message.removeprefix(f"{source}: "), hint=error.hint)
+        ]
     return [
         Finding("error", source, fault.message, fault.where, fault.line, fault.hint)
         for fault in error.faults

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from podium.documents import Document, invalid_file, parse_document, read_document, validate
+from podium.documents import Document, dotted, invalid_file, parse_document, read_document, validate
 from podium.domain.composition import FileModel
 from podium.domain.errors import (
     ConfigError,
@@ -23,6 +23,7 @@ from podium.domain.tool import Effects
 
 CONFIG_NAME = "config.yaml"
 STATE_FOLDER = ".podium"  # inside the workspace: journal, remembered eras
+_UNFILLED = {"command": "(a variable is not set)"}
 _LIMITS = Limits()
 _SERVER_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
@@ -181,13 +182,21 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     try:
         document = read_document(path)
     except FileInvalidError as error:
-        raise ConfigError(error.message, hint=error.hint, faults=error.faults) from error
+        raise _config_error(error) from error
     return config_of(document, environ)
+
+
+def _config_error(error: FileInvalidError) -> ConfigError:
+    return ConfigError(error.message, hint=error.hint, faults=error.faults, source=error.source)
 
 
 def config_text(text: str, workspace: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Return the configuration that a text would give in a workspace; errors as `load_config`."""
-    return config_of(parse_document(workspace / CONFIG_NAME, text), environ)
+    try:
+        document = parse_document(workspace / CONFIG_NAME, text)
+    except FileInvalidError as error:
+        raise _config_error(error) from error
+    return config_of(document, environ)
 
 
 def config_of(document: Document, environ: Mapping[str, str] | None = None) -> Config:
@@ -198,6 +207,8 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         raise invalid_file(
             document.path, [Fault("should be a mapping of keys", line=1)], ConfigError
         )
+    # A section whose keys are all commented out is there, and null.
+    value = {key: part for key, part in value.items() if part is not None}
     variables = _Variables(environ)
     servers = value.get("mcpServers")
     entries = servers if isinstance(servers, dict) else {}
@@ -206,7 +217,8 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         try:
             filled[name] = variables.fill(entry, document, ("mcpServers", name))
         except MissingVariableError as error:
-            filled[name], faults[name] = entry, error
+            # Never started; what stands there instead keeps the other entries' checks going.
+            filled[name], faults[name] = _UNFILLED, error
     rest = variables.fill({k: v for k, v in value.items() if k != "mcpServers"}, document, ())
     if "mcpServers" in value:
         rest["mcpServers"] = filled if isinstance(servers, dict) else servers
@@ -262,11 +274,15 @@ class _Variables:
         if value is None:
             line = document.line_of(at)
             place = f"{document.path}:{line}" if line is not None else str(document.path)
+            message = f"the environment variable {name} is not set"
+            hint = f"set {name}, or write ${{{name}:-default}}"
             raise MissingVariableError(
-                f"{place}: {'.'.join(map(str, at))}: the environment variable {name} is not set",
-                hint=f"set {name}, or write ${{{name}:-default}}",
+                f"{place}: {dotted(at)}: {message}",
+                hint=hint,
+                faults=[Fault(message, dotted(at), line, hint)],
+                source=str(document.path),
             )
-        if name not in _NOT_SECRET and default is None:
+        if name not in _NOT_SECRET and name in self._environ:
             self.used.add(value)
         return value
 

@@ -86,7 +86,12 @@ def invalid_file(
     place = f"{path}:{first.line}" if first.line is not None else str(path)
     where = f"{first.where}: " if first.where else ""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return error(f"{place}: {where}{first.message}{more}", hint=first.hint, faults=faults)
+    return error(
+        f"{place}: {where}{first.message}{more}",
+        hint=first.hint,
+        faults=faults,
+        source=str(path),
+    )
 
 
 def validation_faults(invalid: ValidationError, value: Any, model: type[BaseModel]) -> list[Fault]:
@@ -109,14 +114,17 @@ def _read_text(path: Path) -> str:
             raise FileInvalidError(
                 f"{path}: larger than {MAX_FILE_BYTES // 1024**2} MiB",
                 hint="is this the right file?",
+                source=str(path),
             )
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FileInvalidError(f"{path}: cannot be read: {reason}") from error
+        raise FileInvalidError(f"{path}: cannot be read: {reason}", source=str(path)) from error
     except UnicodeDecodeError as error:
         raise FileInvalidError(
-            f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
+            f"{path}: is not UTF-8 text (byte {error.start})",
+            hint="save it as UTF-8",
+            source=str(path),
         ) from error
 
 
@@ -223,7 +231,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def _parse_yaml(path: Path, text: str) -> Document:
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # a control character
+        raise invalid_file(path, [Fault(f"is not valid YAML: {error}")]) from None
     try:
         node = loader.get_single_node()
         lines = dict(_yaml_lines(node, ()))
@@ -294,7 +305,8 @@ def _faults(
 
 
 def _sentence(error: Any) -> str:
-    message = _SENTENCES.get(error["type"], str(error["msg"])).format(**error.get("ctx", {}))
+    own = _SENTENCES.get(error["type"])
+    message = str(error["msg"]) if own is None else own.format(**error.get("ctx", {}))
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     given = error.get("input")
     if isinstance(given, str | int | float | bool) or given is None:

@@ -20,6 +20,7 @@ from podium.domain.errors import (
     InternalError,
     InvalidParamsError,
     PodiumError,
+    RequestInvalidError,
     UnknownCompositionError,
     WorkspaceError,
 )
@@ -36,6 +37,7 @@ from podium.domain.ports import (
 )
 from podium.domain.request import Reply, Request
 from podium.domain.tool import ToolMatch, ToolResult, UpstreamStatus
+from podium.domain.values import json_fault
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse
 from podium.intents.matcher import Matcher
@@ -89,22 +91,26 @@ class Orchestrator:
         `context` is what the caller already knows; expressions see it as `context`. Errors are
         replies with `status: "error"`; nothing is raised but cancellation.
         """
-        asked = Request(request, user_id, conversation_id or self._stages.ids.new("conv"))
         language: str = guess_language(request) if isinstance(request, str) else "en"
+        conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
         try:
+            _refuse_strange_ids(user_id, conversation_id)
+            known = _json_object("context", context)
             analysis = self.analyse(request)
             language = analysis.language
+            asked = Request(request, user_id or "", conversation)
             intent = analysis.intent or self._default_intent(request, language)
             if intent is None:
-                reply = no_match_reply(
-                    analysis.suggestions, language, conversation_id=asked.conversation_id
-                )
-                return reply.to_dict()
+                reply = no_match_reply(analysis.suggestions, language, conversation_id=conversation)
+            else:
+                known |= {"request": request, "user_id": asked.user_id, "language": language}
+                reply = await self._answer(asked, intent, language, known, on_event)
         except PodiumError as error:
-            failed = error_reply(error, language, conversation_id=asked.conversation_id)
-            return failed.to_dict()
-        known = {**(context or {}), "request": request, "user_id": user_id, "language": language}
-        reply = await self._answer(asked, intent, language, known, on_event)
+            reply = error_reply(error, language, conversation_id=conversation)
+        except Exception as error:
+            # The boundary round one request: a fault of ours is one failed reply, no more.
+            logger.exception("request failed unexpectedly")
+            reply = error_reply(_internal(error), language, conversation_id=conversation)
         return reply.to_dict()
 
     def analyse(self, text: str) -> Analysis:
@@ -189,25 +195,33 @@ class Orchestrator:
         on_event: EventListener | None = None,
     ) -> dict[str, Any]:
         """Play a composition by its id, or a whole one given as a dict; return the reply."""
-        asked = Request("", user_id, conversation_id or self._stages.ids.new("conv"))
+        conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
         name = composition_id if isinstance(composition_id, str) else None
         try:
+            _refuse_strange_ids(user_id, conversation_id)
             stored = self._stored(composition_id)
             name = stored.id
-            checked = checked_params(stored.composition, params or {}, is_strict=True)
+            given = _json_object("params", params)
+            checked = checked_params(stored.composition, given, is_strict=True)
             plan = self._plan(stored, checked)
+            asked = Request("", user_id or "", conversation)
+            context = {"request": "", "user_id": asked.user_id, "language": "en"}
+            reply = await self._play(plan, checked, asked, context, on_event)
         except PodiumError as error:
-            failed = error_reply(
-                error, "en", conversation_id=asked.conversation_id, composition_id=name
+            reply = error_reply(error, "en", conversation_id=conversation, composition_id=name)
+        except Exception as error:
+            # The boundary round one request, as above.
+            logger.exception("execution failed unexpectedly")
+            reply = error_reply(
+                _internal(error), "en", conversation_id=conversation, composition_id=name
             )
-            return failed.to_dict()
-        context = {"request": "", "user_id": user_id, "language": "en"}
-        reply = await self._play(plan, checked, asked, context, on_event)
         return reply.to_dict()
 
     def _stored(self, composition: str | dict[str, Any]) -> StoredComposition:
         if isinstance(composition, str):
             return self._stages.compositions.get(composition)
+        if fault := json_fault(composition, "composition"):
+            raise CompositionInvalidError(f"this is no composition: {fault}")
         try:
             checked = Composition.model_validate(composition, by_alias=True, by_name=False)
         except ValidationError as invalid:
@@ -219,7 +233,7 @@ class Orchestrator:
         return StoredComposition(checked, "template", "(given)")
 
     def _plan(self, stored: StoredComposition, params: Mapping[str, Any]) -> Plan:
-        is_listed = stored in self._stages.compositions.all()
+        is_listed = self._stages.compositions.holds(stored)
         if not (is_listed and stored.id in self._checked):
             self._stages.checker.require(stored)
             if is_listed:
@@ -248,21 +262,8 @@ class Orchestrator:
             request=asked.text,
             intent_type=intent.type if intent else plan.composition.intent_type,
         )
-        language = str(context["language"])
-        try:
-            await self._stages.runner.run(plan, execution, context, on_event)
-        except Exception as error:
-            # The boundary round one request: a fault of ours is one failed reply, no more.
-            logger.exception("execution failed unexpectedly", extra={"execution": execution.id})
-            failure = InternalError(f"{type(error).__name__}: {error}")
-            return error_reply(
-                failure,
-                language,
-                conversation_id=asked.conversation_id,
-                intent=intent,
-                composition_id=plan.composition.id,
-            )
-        return reply_of(execution, intent, language)
+        await self._stages.runner.run(plan, execution, context, on_event)
+        return reply_of(execution, intent, str(context["language"]))
 
     # --- tools
 
@@ -292,17 +293,18 @@ class Orchestrator:
             PodiumError: unknown server or tool, or the upstream failed.
 
         """
+        _refuse_strange_ids(user_id, conversation_id, server_id, tool_id)
         tool = await self._stages.upstreams.tool(server_id, tool_id)
-        given = coerce_arguments(dict(arguments or {}), tool.input_schema)
+        given = coerce_arguments(_json_object("arguments", arguments), tool.input_schema)
         if faults := schema_faults(given, tool.input_schema):
             raise _unfit_arguments(tool.full_name, faults)
         execution = Execution(
             id=self._stages.ids.new("exec"),
             composition_id="",
             params={},
-            user_id=user_id,
-            conversation_id=conversation_id,
-            request=request or "",
+            user_id=user_id or "",
+            conversation_id=conversation_id or "",
+            request=_text_or_empty(request),
         )
         return await self._stages.runner.call(
             tool, given, execution, on_progress=on_progress, timeout_seconds=timeout_seconds
@@ -377,3 +379,35 @@ def _unfit_arguments(tool: str, faults: list[Fault]) -> InvalidParamsError:
         hint=f"its schema: podium tools {tool} --json",
         faults=faults,
     )
+
+
+def _json_object(name: str, value: Any) -> dict[str, Any]:
+    """Return params, arguments or context as a dict of their own.
+
+    Raises:
+        InvalidParamsError: it is no JSON object.
+
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidParamsError(f"{name} should be an object, not {type(value).__name__}")
+    if fault := json_fault(value, name):
+        raise InvalidParamsError(
+            fault, hint="give texts, numbers, true, false, null, lists, objects"
+        )
+    return dict(value)
+
+
+def _refuse_strange_ids(*ids: Any) -> None:
+    strange = [value for value in ids if not isinstance(value, str | None)]
+    if strange:
+        raise RequestInvalidError(f"an id should be a text, not {strange[0]!r:.50}")
+
+
+def _text_or_empty(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _internal(error: Exception) -> InternalError:
+    return InternalError(f"{type(error).__name__}: {error}", hint="Podium's log says more")

@@ -4,9 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+import anyio
 import anyio.lowlevel
 
-from podium.domain.errors import UnknownServerError, UnknownToolError
+from podium.domain.errors import (
+    UnknownServerError,
+    UnknownToolError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
 from podium.domain.execution import Event, Execution, StepRecord
 from podium.domain.naming import did_you_mean
 from podium.domain.ports import ProgressCallback
@@ -51,11 +57,16 @@ class SequentialIds:
 
 
 class MemoryJournal:
-    """A journal in memory; `durable` lists the steps whose intent was committed, in order."""
+    """A journal in memory.
+
+    `durable` lists the steps whose intent was committed, in order; `rounds` holds the records of
+    single rounds, such as `read[3]`.
+    """
 
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
         self.durable: list[str] = []
+        self.rounds: dict[str, StepRecord] = {}
 
     async def record_execution(self, execution: Execution) -> None:
         """Keep a copy of the execution."""
@@ -67,7 +78,10 @@ class MemoryJournal:
         """Keep a copy of the step."""
         if durable:
             self.durable.append(step.step_id)
-        self.executions[execution_id].steps[step.step_id] = deepcopy(step)
+        if "[" in step.step_id:
+            self.rounds[step.step_id] = deepcopy(step)
+        elif execution_id in self.executions:
+            self.executions[execution_id].steps[step.step_id] = deepcopy(step)
 
     async def get(self, execution_id: str) -> Execution | None:
         """Return one execution."""
@@ -100,6 +114,8 @@ class FakeUpstreams:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.running = 0
         self.most_running = 0
+        self.failing_starts: dict[str, int] = {}  # server -> how often it cannot be started
+        self.progress: dict[str, list[tuple[float, float | None, str | None]]] = {}
         self._tools: dict[str, dict[str, Tool]] = {}
         self._handlers: dict[str, Handler] = {}
 
@@ -143,6 +159,9 @@ class FakeUpstreams:
                 f"no server is configured under the name '{server_id}'",
                 hint=did_you_mean(server_id, self._tools),
             )
+        if self.failing_starts.get(server_id, 0) > 0:
+            self.failing_starts[server_id] -= 1
+            raise UpstreamUnavailableError(f"{server_id}: it did not start", sent=False)
         tools = self._tools[server_id]
         if tool_id not in tools:
             raise UnknownToolError(
@@ -157,16 +176,22 @@ class FakeUpstreams:
         tool_id: str,
         arguments: dict[str, Any],
         *,
-        timeout_seconds: float | None = None,  # noqa: ARG002 - part of the port
-        on_progress: ProgressCallback | None = None,  # noqa: ARG002 - part of the port
+        timeout_seconds: float | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> ToolResult:
-        """Call the handler and wrap what it returns."""
+        """Report the tool's `progress`, call the handler and wrap what it returns."""
         tool = await self.tool(server_id, tool_id)
         self.calls.append((tool.full_name, arguments))
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            value = await self._handlers[tool.full_name](arguments)
+            with anyio.fail_after(timeout_seconds):
+                for report in self.progress.get(tool.full_name, []):
+                    if on_progress is not None:
+                        await on_progress(*report)
+                value = await self._handlers[tool.full_name](arguments)
+        except TimeoutError:
+            raise UpstreamTimeoutError(f"{tool.full_name}: no answer in time") from None
         finally:
             self.running -= 1
         if isinstance(value, ToolResult):

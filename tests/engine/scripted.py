@@ -29,6 +29,7 @@ def upstreams_of(tools: Mapping[str, Mapping[str, Any]]) -> FakeUpstreams:
             effects=tool.get("effects", "read"),
             idempotent=tool.get("idempotent", False),
         )
+        upstreams.failing_starts[full_name.partition(".")[0]] = tool.get("starts_at_try", 1) - 1
     return upstreams
 
 
@@ -85,6 +86,11 @@ async def _hang(_: Any, __: dict[str, Any]) -> Any:
     await anyio.sleep_forever()
 
 
+async def _wait(seconds: float, _: dict[str, Any]) -> Any:
+    await anyio.sleep(seconds)
+    return {"waited": seconds}
+
+
 async def _crash(message: str, _: dict[str, Any]) -> Any:
     raise RuntimeError(message)
 
@@ -98,5 +104,6 @@ BEHAVIOURS = {
     "tool_error": _tool_error,
     "raises": _raise,
     "hangs": _hang,
+    "waits": _wait,
     "crashes": _crash,
 }

@@ -70,6 +70,7 @@ async def play(case: dict[str, Any]) -> dict[str, Any]:
     assert written is not None
     assert written.to_dict() == execution.to_dict()
     error = execution.error or {}
+    calls = len(upstreams.calls)
     return {
         "status": execution.status,
         "result": execution.result,
@@ -84,4 +85,9 @@ async def play(case: dict[str, Any]) -> dict[str, Any]:
         "durable": journal.durable,
         "files": list(execution.files),
         "naps": len(clock.slept),
+        "call_count": calls,
+        "fewer_calls_than": next(
+            (n for n in [case["expect"].get("fewer_calls_than", 0)] if calls < n), None
+        ),
+        "rounds": {path: [record.status, record.inputs] for path, record in journal.rounds.items()},
     }

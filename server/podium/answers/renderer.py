@@ -1,6 +1,7 @@
 """An execution, an error or a refusal to the reply a person reads, in French or English."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from podium.domain.request import Reply
 from podium.text.clean import printable, shortened
 
 MESSAGE_CHARACTERS = 20_000  # of a message made from a result; the whole result is beside it
+SHOWN_LEVELS = 8  # levels of nesting that are laid out in lines
 LIST_ITEMS = 50  # elements of a list that such a message shows
 
 # What happened, in a few words; by code, else the general words. The detail follows in English.
@@ -141,25 +143,28 @@ def _success_message(result: Any, language: str) -> str:
     return shortened(text, MESSAGE_CHARACTERS) or _of(_DONE, language)
 
 
-def _readable(value: Any, indent: str = "") -> str:
-    if isinstance(value, dict):
-        if set(value) == {"text"}:
-            return _readable(value["text"], indent)
-        return "\n".join(_entry(f"{indent}{key}:", item, indent) for key, item in value.items())
-    if isinstance(value, list):
-        lines = [_entry(f"{indent}-", item, indent) for item in value[:LIST_ITEMS]]
-        if len(value) > LIST_ITEMS:
-            lines.append(f"{indent}… {len(value) - LIST_ITEMS} +")
-        return "\n".join(lines)
+def _readable(value: Any, levels: int = SHOWN_LEVELS) -> str:
+    """Return a JSON value as indented lines; what is nested too deeply for that, as JSON."""
+    if isinstance(value, dict) and set(value) == {"text"}:
+        return _readable(value["text"], levels)
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return ""
+    if not isinstance(value, dict | list) or not value or levels == 0:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, dict):
+        return "\n".join(_entry(f"{key}:", item, levels) for key, item in value.items())
+    lines = [_entry("-", item, levels) for item in value[:LIST_ITEMS]]
+    if len(value) > LIST_ITEMS:
+        lines.append(f"… {len(value) - LIST_ITEMS} +")
+    return "\n".join(lines)
 
 
-def _entry(head: str, item: Any, indent: str) -> str:
-    is_nested = isinstance(item, dict | list) and bool(item)
-    text = _readable(item, indent + "  ") if is_nested else _readable(item)
-    return f"{head}\n{text}" if is_nested or "\n" in text else f"{head} {text}"
+def _entry(head: str, item: Any, levels: int) -> str:
+    text = _readable(item, levels - 1)
+    is_block = "\n" in text or (isinstance(item, dict | list) and bool(item) and levels > 1)
+    return f"{head}\n{textwrap.indent(text, '  ')}" if is_block else f"{head} {text}".rstrip()
 
 
 def _error_message(error: dict[str, Any], language: str) -> str:

@@ -1,5 +1,6 @@
 """What is wrong with a composition before it runs: by its text alone, and against live tools."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from podium.compositions.graph import (
 )
 from podium.compositions.params import checked_params
 from podium.documents import Document, dotted
-from podium.domain.composition import StoredComposition, ToolStep
+from podium.domain.composition import STEP_ID, StoredComposition, ToolStep
 from podium.domain.errors import (
     CompositionInvalidError,
     ExpressionSyntaxError,
@@ -167,19 +168,38 @@ class _Check:
 
     def _mapped_names(self, position: int, step: ToolStep) -> Iterator[Finding]:
         ids = {other.id for other in self._composition.steps}
-        others = {
-            name: other.id
+        taken = {
+            name: f"step '{other.id}'"
             for other in self._composition.steps[:position]
             for name in other.output_mapping.values()
         }
         for source, name in step.output_mapping.items():
             keys = ("steps", position, "output_mapping", source)
-            if name in ids:
+            expression = parse(source)
+            yield from self._functions_of(expression, keys)
+            for variable in sorted(expression.variables):
+                yield self._error(f"`{source}`: nothing binds ${variable} here", keys)
+            if re.fullmatch(STEP_ID, name) is None:
+                yield self._error(f"'{name}' is no name: letters, digits and '_'", keys)
+            elif name in ids:
                 yield self._error(f"'{name}' is the id of a step", keys, "choose another name")
-            elif name in others:
-                yield self._error(f"step '{others[name]}' maps to '{name}' too", keys)
+            elif name == "context":
+                yield self._error("'context' has a meaning of its own", keys, "choose another name")
+            elif name in taken:
+                yield self._error(f"{taken[name]} maps to '{name}' too", keys)
             elif name in declared_params(self._composition):
                 yield self._warning(f"'{name}' hides the param of that name", keys)
+            taken[name] = "this step"
+            yield from self._mapped_field(expression, step, keys)
+
+    def _mapped_field(
+        self, expression: Expression, step: ToolStep, keys: tuple[str | int, ...]
+    ) -> Iterator[Finding]:
+        """Yield the fields of the step's own result that its tool does not give."""
+        fields = self._output_fields(step)
+        for name in sorted(expression.names - fields) if fields is not None else ():
+            hint = did_you_mean(name, fields or ())
+            yield self._warning(f"the result has no field '{name}'", keys, hint)
 
     def _names(
         self,
@@ -189,6 +209,7 @@ class _Check:
         keys: tuple[str | int, ...],
     ) -> Iterator[Finding]:
         yield from self._functions_of(expression, keys)
+        yield from self._fields_read(expression, keys)
         for name in sorted(expression.variables - frozenset(bound)):
             yield self._error(
                 f"`{expression.source}`: nothing binds ${name} here",
@@ -251,7 +272,6 @@ class _Check:
             yield finding(tool.message, (*here, key), tool.hint)
             return
         yield from self._arguments(here, step, tool)
-        yield from self._fields_read(position, step)
 
     def _arguments(
         self, here: tuple[str | int, ...], step: ToolStep, tool: Tool
@@ -275,21 +295,20 @@ class _Check:
             if argument not in given:
                 yield self._error(f"{tool.full_name} needs the argument '{argument}'", here)
 
-    def _fields_read(self, position: int, step: ToolStep) -> Iterator[Finding]:
-        """Yield what a step reads of others' results that their output schemas do not have."""
-        steps = {other.id: other for other in self._composition.steps}
-        for key, source, iterating in step_expressions(step):
-            for name, field in sorted(parse(source, iterating=iterating).head_fields):
-                other = steps.get(name)
-                if other is None or other.iterations is not None:
-                    continue
-                fields = self._output_fields(other)
-                if fields is not None and field not in fields:
-                    yield self._warning(
-                        f"`{source}`: the result of '{name}' has no field '{field}'",
-                        ("steps", position, *key.split(".", 1)),
-                        did_you_mean(field, fields),
-                    )
+    def _fields_read(
+        self, expression: Expression, keys: tuple[str | int, ...]
+    ) -> Iterator[Finding]:
+        """Yield what an expression reads of results that their output schemas do not have."""
+        steps = {step.id: step for step in self._composition.steps}
+        for name, field in sorted(expression.head_fields):
+            step = steps.get(name)
+            fields = None if step is None or step.iterations else self._output_fields(step)
+            if fields is not None and field not in fields:
+                yield self._warning(
+                    f"`{expression.source}`: the result of '{name}' has no field '{field}'",
+                    keys,
+                    did_you_mean(field, fields),
+                )
 
     # --- findings
 

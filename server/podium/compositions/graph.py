@@ -137,10 +137,11 @@ def _refuse_cycles(composition: Composition, planned: list[PlannedStep]) -> None
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        path = " -> ".join(reversed(error.args[1]))
-        raise _invalid(
-            composition, f"the steps wait for each other in a circle: {path}", "steps"
-        ) from None
+        circle = list(reversed(error.args[1]))
+        message = f"the steps wait for each other in a circle: {' -> '.join(circle)}"
+        if len(set(circle)) == 1:
+            message = f"step '{circle[0]}' reads what it gives itself: its id, or a mapped name"
+        raise _invalid(composition, message, "steps") from None
 
 
 def _invalid(composition: Composition, message: str, where: str) -> CompositionInvalidError:

@@ -63,6 +63,10 @@ class CompositionLibrary:
             ),
         )
 
+    def holds(self, stored: StoredComposition) -> bool:
+        """Return whether this very composition is one of the library."""
+        return self._by_id.get(stored.id) is stored
+
     def for_intent(self, intent_type: str) -> StoredComposition | None:
         """Return the composition that answers an intent, or None."""
         serving = [s for s in self.all(intent_type) if s.status in _PRECEDENCE]
@@ -86,7 +90,11 @@ def load_compositions(folder: Path) -> CompositionLibrary:
     compositions: list[StoredComposition] = []
     faults: list[WorkspaceError] = []
     documents: dict[str, Document] = {}
-    for order, path in enumerate(sorted(folder.rglob("*.json"))[:MAX_FILES]):
+    paths = sorted(folder.rglob("*.json"))
+    if len(paths) > MAX_FILES:
+        message = f"{folder}: holds {len(paths)} files, of which {MAX_FILES} are read"
+        faults.append(FileInvalidError(message, source=str(folder)))
+    for order, path in enumerate(paths[:MAX_FILES]):
         try:
             document = read_document(path)
             composition = validate(document, Composition, CompositionInvalidError)

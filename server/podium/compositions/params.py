@@ -9,6 +9,24 @@ from podium.domain.errors import Fault, InvalidParamsError, PodiumError
 from podium.domain.naming import did_you_mean
 from podium.mapping.coercion import coerce_arguments, schema_faults
 
+# A schema of these keywords alone names every param there is.
+_CLOSED = frozenset(
+    {
+        "$schema",
+        "$id",
+        "$comment",
+        "$defs",
+        "title",
+        "description",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "examples",
+        "default",
+    }
+)
+
 
 def checked_params(
     composition: Composition, params: Mapping[str, Any], *, is_strict: bool
@@ -26,7 +44,7 @@ def checked_params(
     if schema is None:
         return dict(params)
     declared = declared_params(composition)
-    is_open = schema.get("additionalProperties", False) is not False or not declared
+    is_open = not declared or bool(schema.get("additionalProperties")) or not set(schema) <= _CLOSED
     extra = [] if is_open else [name for name in params if name not in declared]
     given = {name: value for name, value in params.items() if name not in extra}
     filled = coerce_arguments({**_defaults(schema), **given}, schema)

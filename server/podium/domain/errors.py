@@ -106,10 +106,23 @@ class InternalError(PodiumError):
 
 
 class WorkspaceError(PodiumError):
-    """Something a person wrote in the workspace cannot be used."""
+    """Something a person wrote in the workspace cannot be used; `source` is its file, if any."""
 
     code = "workspace_invalid"
     exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        faults: Sequence[Fault] = (),
+        step_id: str = "",
+        retryable: bool | None = None,
+        source: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, faults=faults, step_id=step_id, retryable=retryable)
+        self.source = source
 
 
 class ConfigError(WorkspaceError):
@@ -283,12 +296,6 @@ class OutputInvalidError(PodiumError):
     """The evaluated output does not fit the composition's `output_schema`."""
 
     code = "output_invalid"
-
-
-class CancelledError(PodiumError):
-    """The caller went away or cancelled."""
-
-    code = "cancelled"
 
 
 class InterruptedExecutionError(PodiumError):

@@ -13,7 +13,6 @@ class Request:
     text: str
     user_id: str = ""
     conversation_id: str = ""
-    context: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

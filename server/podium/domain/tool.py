@@ -1,10 +1,12 @@
 """Tools of upstreams as Podium sees them, their results, and the state of each upstream."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Effects = Literal["read", "write", "destructive"]
+MAX_DEPTH = 100  # levels of a result that expressions see; a deeper one is text to them
 UpstreamState = Literal["disabled", "idle", "starting", "ready", "failed", "closed"]
 
 
@@ -71,7 +73,7 @@ class ToolResult:
         `structuredContent` if there is any; else a lone text block that parses to an object or an
         array; else `{"text": ...}`.
         """
-        if self.has_structured:
+        if self.has_structured and not is_deeper(self.structured, MAX_DEPTH):
             return self.structured
         if len(self.content) == 1 and self.content[0].get("type") == "text":
             parsed = _parse_container(self.text)
@@ -83,10 +85,35 @@ class ToolResult:
 def _parse_container(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return None
-    try:
-        return json.loads(text)
+    try:  # not orjson: it makes doubles of integers beyond 64 bits
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+    return None if is_deeper(value, MAX_DEPTH) else value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Return whether a JSON value is nested deeper than so many levels."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            part
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(part, dict | list) for part in layer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Binds expressions to values: a step's arguments, its rounds, its mapped fields, the output."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from podium.domain.composition import Plan, PlannedStep
+from podium.domain.composition import Plan, PlannedStep, ToolStep
 from podium.domain.errors import (
     ArgumentInvalidError,
     ExpressionError,
@@ -13,7 +14,7 @@ from podium.domain.errors import (
     PodiumError,
 )
 from podium.domain.tool import Tool
-from podium.execution.scope import Scope, explain_missing
+from podium.execution.scope import Scope, explain_missing, is_true
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.expressions import MISSING, Evaluator, parse
 from podium.text.clean import shortened
@@ -43,7 +44,7 @@ class Binder:
         if planned.step.when is None:
             return True
         value = self._evaluate(planned, "when", planned.step.when, {})
-        return value is not MISSING and bool(value)
+        return value is not MISSING and is_true(value)
 
     def items(self, planned: PlannedStep, most: int) -> list[Any]:
         """Return the elements that a step iterates over: none if nothing is found, one if no list.
@@ -153,8 +154,9 @@ class Binder:
     def _evaluate(
         self, planned: PlannedStep, key: str, source: str, bound: Mapping[str, Any]
     ) -> Any:
+        evaluated = _by_element(source, planned.step) if bound else source
         try:
-            return self._value(source, planned.field_sources, bound)
+            return self._value(evaluated, planned.field_sources, bound)
         except PodiumError as error:
             raise self._explained(error, key, source, planned.step.id) from None
 
@@ -189,3 +191,14 @@ class Binder:
             hint="look at what the steps before it returned: podium executions",
         )
         return self._explained(error, key, source, planned.step.id)
+
+
+def _by_element(source: str, step: ToolStep) -> str:
+    """Write `list.files[i]` as `$item` where the step iterates over `list.files`.
+
+    It is the same value, but the engine is given one element and not the whole list each round.
+    """
+    if step.iterations is None or "[i]" not in source:
+        return source
+    element = rf"(?<![\w.$'\"]){re.escape(step.iterations.strip())}\[i\]"
+    return re.sub(element, "$item", source)

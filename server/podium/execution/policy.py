@@ -8,6 +8,7 @@ from podium.domain.tool import Effects
 
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
+LISTENER_SECONDS = 1.0  # a watcher that takes longer over one event hears no more
 RETRY_BUDGET = 10  # retries of all steps of one execution together; more is a failing upstream
 
 # After these the upstream may have done the work although no answer came.

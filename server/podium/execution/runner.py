@@ -12,20 +12,25 @@ from anyio.abc import TaskGroup
 from podium.domain.composition import Plan, PlannedStep
 from podium.domain.errors import (
     ExecutionTimeoutError,
-    InternalError,
     PodiumError,
-    StepTimeoutError,
-    ToolFailedError,
 )
-from podium.domain.execution import Event, EventKind, Execution, StepRecord
+from podium.domain.execution import Event, EventKind, Execution, StepRecord, StepStatus
 from podium.domain.limits import Limits
 from podium.domain.ports import Clock, EventListener, Journal, ProgressCallback, Upstreams
 from podium.domain.tool import Tool, ToolResult
 from podium.execution import policy
 from podium.execution.binding import Binder
+from podium.execution.recorder import Recorder
 from podium.execution.scheduler import Scheduler
 from podium.execution.scope import Blocks, Scope
-from podium.execution.step import Outside, Shared, StepPlayer, StepResult
+from podium.execution.step import (
+    Outside,
+    Shared,
+    StepPlayer,
+    StepResult,
+    internal_error,
+    tool_failure,
+)
 from podium.mapping.expressions import Evaluator
 
 logger = logging.getLogger("podium.execution")
@@ -60,7 +65,7 @@ class Runner:
         self.settings = settings
         self.outside = Outside(
             upstreams=upstreams,
-            journal=journal,
+            recorder=Recorder(journal),
             clock=clock,
             limits=limits,
             random=source or random.Random(),  # noqa: S311 - jitter, not a secret
@@ -97,14 +102,17 @@ class Runner:
             PodiumError: the upstream failed.
 
         """
-        clock, journal = self.outside.clock, self.outside.journal
+        clock, recorder = self.outside.clock, self.outside.recorder
         record = StepRecord(DIRECT_STEP, tool.server_id, tool.name, effects=tool.effects)
         record.inputs, record.attempts, record.started_at = arguments, 1, clock.now()
         execution.started_at, execution.steps = clock.now(), {record.step_id: record}
-        await journal.record_execution(execution)
-        await journal.record_step(execution.id, record, durable=tool.effects != "read")
         started = clock.monotonic()
+        is_out = False
         try:
+            await recorder.execution(execution)
+            if tool.effects != "read":
+                await recorder.intent(execution.id, record)
+            is_out = True
             result = await self.outside.upstreams.call_tool(
                 tool.server_id,
                 tool.name,
@@ -112,25 +120,31 @@ class Runner:
                 on_progress=on_progress,
                 timeout_seconds=timeout_seconds or self.settings.execution_seconds,
             )
-            record.output = result.value()
-            record.status, execution.status = "done", "success"
+            record.output, record.status, execution.status = result.value(), "done", "success"
             if result.is_error:
-                record.error = ToolFailedError(f"{tool.full_name} says: {result.text}").to_dict()
+                record.error = tool_failure(tool, result).to_dict()
                 record.status, execution.status = "failed", "error"
         except PodiumError as error:
-            record.error = error.to_dict()
-            in_doubt = policy.leaves_doubt(error, tool.effects)
-            record.status, execution.status = "in_doubt" if in_doubt else "failed", "error"
+            is_out = policy.leaves_doubt(error, tool.effects)
+            record.error, execution.status = error.to_dict(), "error"
             raise
+        except Exception as error:
+            # The boundary round one call.
+            logger.exception("call failed unexpectedly", extra={"tool": tool.full_name})
+            failure = internal_error(error)
+            record.error, execution.status = failure.to_dict(), "error"
+            raise failure from error
         finally:
             if record.status == "running":
-                record.status = "cancelled" if tool.effects == "read" else "in_doubt"
+                has_doubt = is_out and tool.effects != "read"
+                ended: StepStatus = "cancelled" if record.error is None else "failed"
+                record.status = "in_doubt" if has_doubt else ended
+            if execution.status == "running":
                 execution.status = "cancelled"
             execution.error, execution.result = record.error, record.output
             execution.duration_ms = record.duration_ms = _milliseconds(clock.monotonic() - started)
             with anyio.CancelScope(shield=True):
-                await journal.record_step(execution.id, record)
-                await journal.record_execution(execution)
+                await recorder.execution(execution)
         return result
 
 
@@ -151,7 +165,7 @@ class _Run:
         self._seconds = plan.composition.timeout_seconds or runner.settings.execution_seconds
         self._planned = {planned.step.id: planned for planned in plan.steps}
         self._scheduler = Scheduler({id_: p.depends_on for id_, p in self._planned.items()})
-        self._scope = Scope(tuple(self._planned), execution.params, context)
+        self._scope = Scope(plan.steps, execution.params, context)
         self._shared = Shared(
             execution_id=execution.id,
             binder=Binder(plan, self._scope, runner.evaluator),
@@ -167,9 +181,9 @@ class _Run:
         """Play every step, evaluate the output, close the record."""
         started = self._outside.clock.monotonic()
         self._execution.started_at = self._outside.clock.now()
-        await self._outside.journal.record_execution(self._execution)
-        await self._report("execution_started")
         try:
+            await self._outside.recorder.execution(self._execution)
+            await self._report("execution_started")
             await self._play_in_time()
         except anyio.get_cancelled_exc_class():
             self._execution.status = "cancelled"
@@ -204,7 +218,6 @@ class _Run:
         player = StepPlayer(planned, record, self._outside, self._shared)
         self._execution.steps[record.step_id] = record
         self._players[record.step_id] = player
-        started = self._outside.clock.monotonic()
         record.started_at = self._outside.clock.now()
         try:
             await self._report("step_started", record)
@@ -215,14 +228,15 @@ class _Run:
         except Exception as error:
             # The boundary round one step: a fault of ours must not cost the other steps' results.
             logger.exception("step failed unexpectedly", extra={"step": record.step_id})
-            self._fail(player, InternalError(f"{type(error).__name__}: {error}"))
+            self._fail(player, internal_error(error))
         finally:
             if record.status == "running":  # stopped by the caller, by time, by another's failure
-                record.status = "cancelled" if player.may_stop_at_once else "in_doubt"
-            record.duration_ms = _milliseconds(self._outside.clock.monotonic() - started)
+                record.status = "in_doubt" if player.is_in_doubt else "cancelled"
+            now = self._outside.clock.monotonic()
+            record.duration_ms = _milliseconds(now - (player.began or now))
             del self._players[record.step_id]
             self._scheduler.finish(record.step_id)
-        await self._outside.journal.record_step(self._execution.id, record)
+        await self._outside.recorder.step(self._execution.id, record)
         await self._report("step_finished", record)
         if self._failure is None:
             self._start_ready(tasks)
@@ -239,17 +253,12 @@ class _Run:
         record = player.record
         error = error.located("", step_id=record.step_id)
         record.error = error.to_dict()
-        in_doubt = policy.leaves_doubt(error, record.effects or "write") or (
-            isinstance(error, StepTimeoutError) and not player.may_stop_at_once
-        )
-        record.status = "in_doubt" if in_doubt else "failed"
+        record.status = "in_doubt" if player.is_in_doubt else "failed"
         if self._failure is not None:
             return
         self._failure = error
         for other in self._players.values():
-            # Reads are let go at once; a write under way is waited for, so its outcome is known.
-            if other.may_stop_at_once:
-                other.scope.cancel()
+            other.stop()
 
     async def _close(self) -> None:
         """Bring every record to its end and write it down."""
@@ -268,7 +277,7 @@ class _Run:
             execution.status = "success"
         if execution.status != "success":
             execution.result = self._shared.binder.results()
-        await self._outside.journal.record_execution(execution)
+        await self._outside.recorder.execution(execution)
         await self._report("execution_finished")
 
     async def _report_step(self, kind: EventKind, record: StepRecord, message: str) -> None:
@@ -293,7 +302,11 @@ class _Run:
             duration_ms=about.duration_ms,
         )
         try:
-            await self._listener(event)
+            with anyio.fail_after(policy.LISTENER_SECONDS):
+                await self._listener(event)
+        except TimeoutError:
+            logger.warning("event listener is too slow and hears no more", extra={"event": kind})
+            self._listener = None
         except Exception:
             # A watcher that fails must not fail the work it watches.
             logger.exception("event listener failed", extra={"event": kind})

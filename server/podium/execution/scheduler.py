@@ -45,17 +45,11 @@ class Scheduler:
         for follower in self._followers[step]:
             self._missing[follower].discard(step)
 
-    def stop(self) -> list[str]:
-        """Drop what has not started; return those steps in file order."""
-        dropped = [step for step, state in self._states.items() if state == "waiting"]
-        for step in dropped:
-            self._move(step, "drop")
-        return dropped
-
-    @property
-    def running(self) -> list[str]:
-        """The steps that have started and are not over, in file order."""
-        return [step for step, state in self._states.items() if state == "running"]
+    def stop(self) -> None:
+        """Drop what has not started."""
+        for step, state in self._states.items():
+            if state == "waiting":
+                self._move(step, "drop")
 
     @property
     def finished_count(self) -> int:

@@ -17,9 +17,12 @@ class Scope:
     """
 
     def __init__(
-        self, step_ids: Sequence[str], params: Mapping[str, Any], context: Mapping[str, Any]
+        self, steps: Sequence[PlannedStep], params: Mapping[str, Any], context: Mapping[str, Any]
     ) -> None:
-        self._step_ids = frozenset(step_ids)
+        self._step_ids = frozenset(planned.step.id for planned in steps)
+        self._mapped_names = frozenset(
+            name for planned in steps for name in planned.step.output_mapping.values()
+        )
         self._params = params
         self._context = dict(context)
         self._mapped: dict[str, Any] = {}
@@ -56,11 +59,13 @@ class Scope:
         """Return the mapping that holds a name."""
         if name in bound:
             return bound
-        if name in self._step_ids:  # even when it was skipped: a step's id never means a param
+        # What a step gives never means a param of that name, even when the step was skipped.
+        if name in self._step_ids:
             return self.results if name in self.results else None
-        for values in (self._mapped, self._params):
-            if name in values:
-                return values
+        if name in self._mapped_names:
+            return self._mapped if name in self._mapped else None
+        if name in self._params:
+            return self._params
         if name == "context":
             return {"context": self._context}
         for step_id in field_sources.get(name, ()):
@@ -68,6 +73,13 @@ class Scope:
             if isinstance(result, dict) and name in result:
                 return result
         return None
+
+
+def is_true(value: Any) -> bool:
+    """Return whether a value counts as true, by JSONata's rule: a list does if an element does."""
+    if isinstance(value, list):
+        return any(is_true(element) for element in value)
+    return bool(value)
 
 
 def explain_missing(expression: Expression, values: Mapping[str, Any]) -> str:

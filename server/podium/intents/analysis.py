@@ -14,7 +14,9 @@ def analyse(text: str, matcher: Matcher, limits: Limits) -> Analysis:
         RequestTooLargeError: it is longer than `limits.request_bytes`.
 
     """
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
+        raise RequestInvalidError(f"the request should be a text, not {type(text).__name__}")
+    if not text.strip():
         raise RequestInvalidError("the request is empty", hint="say what you want done")
     size = len(text.encode("utf-8", "replace"))
     if size > limits.request_bytes:

@@ -98,6 +98,7 @@ def _pattern_files(folder: Path) -> list[Path]:
         raise FileInvalidError(
             f"{folder}: there is no such folder of patterns",
             hint="see intent_patterns_path in config.yaml",
+            source=str(folder),
         )
     found: list[tuple[str, Path]] = []
     for path in folder.rglob("*.json"):
@@ -105,7 +106,9 @@ def _pattern_files(folder: Path) -> list[Path]:
         if not any(part.startswith(".") for part in relative.parts) and path.is_file():
             found.append((relative.as_posix(), path))
         if len(found) > MAX_FILES:
-            raise FileInvalidError(f"{folder}: holds more than {MAX_FILES} pattern files")
+            raise FileInvalidError(
+                f"{folder}: holds more than {MAX_FILES} pattern files", source=str(folder)
+            )
     return [path for _, path in sorted(found)]
 
 

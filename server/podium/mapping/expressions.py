@@ -29,6 +29,7 @@ from podium.mapping.transformers import Transformers
 
 __all__ = ["MISSING", "Evaluator", "Expression", "Missing", "parse"]
 
+AUTHORS_OWN = "D3137"  # `$error("…")`: the author's words say it all
 MAX_COMPILED = 1_024  # programs kept compiled; compiling one takes a few microseconds
 MAX_STACK = 500  # calls; fits the smallest stack that a thread gets anywhere (512 KiB)
 MAX_DEPTH = 16  # transformers made of expressions that call one another
@@ -84,6 +85,10 @@ class Evaluator:
         with self._frame(expression, blocks) as frame:
             result = self._run(expression, data, bindings, frame, wrapped=True)
             return result.get("v", MISSING)
+
+    def close(self) -> None:
+        """Let the compiled programs go, in the thread that made them: the engine asks for that."""
+        self._programs.clear()
 
     def apply(self, expression: Expression, value: Any, arguments: Sequence[Any] = ()) -> Any:
         """Return what an expression makes of one value: `$` is the value, `$args` the arguments.
@@ -198,6 +203,8 @@ class Evaluator:
                 expression=frame.source,
                 hint="the bounds are under `limits` in config.yaml",
             )
+        if code == AUTHORS_OWN:
+            return ExpressionError(message, expression=frame.source)
         suffix = f" ({code})" if code else ""
         return ExpressionError(
             f"the expression {shorten(frame.source)} failed: {message}{suffix}",

@@ -284,9 +284,11 @@ def _source(path: Path) -> bytes:
         source = path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FileInvalidError(f"{path}: cannot be read: {reason}") from error
+        raise FileInvalidError(f"{path}: cannot be read: {reason}", source=str(path)) from error
     if len(source) > MAX_FILE_BYTES:
-        raise FileInvalidError(f"{path}: larger than {MAX_FILE_BYTES // 1024} KiB")
+        raise FileInvalidError(
+            f"{path}: larger than {MAX_FILE_BYTES // 1024} KiB", source=str(path)
+        )
     return source
 
 
