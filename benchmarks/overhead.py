@@ -61,6 +61,7 @@ Measured = Callable[[], Awaitable[object]]
 def workspace_in(folder: Path) -> Path:
     """Make a workspace with one document and the three-step composition."""
     (folder / "documents").mkdir()
+    (folder / "patterns").mkdir()
     (folder / "documents" / "note.txt").write_text("a short note\n" * 20, encoding="utf-8")
     templates = folder / "compositions" / "templates"
     templates.mkdir(parents=True)

@@ -55,6 +55,13 @@ def test_every_default_is_documented_in_config_yaml() -> None:
             ],
         ),
         ("- 1", ["line 1: should be a mapping of keys"]),
+        (
+            "mcpServers:\n  a{b}: {command: x}",
+            [
+                "line 1: mcpServers: the server name 'a{b}' should be letters, digits, '_' and '-' "
+                "(at most 64)"
+            ],
+        ),
     ],
 )
 def test_a_fault_names_its_line_and_the_nearest_key(text: str, faults: list[str]) -> None:
@@ -113,6 +120,31 @@ mcpServers:
     assert "NOPE" in a.fault.message
     assert a.fault.code == "missing_variable"
     assert b.fault is None
+
+
+def test_a_missing_variable_in_a_url_or_a_number_fails_that_upstream_only_as_well() -> None:
+    text = """
+mcpServers:
+  a: {url: "${URL}", start_seconds: "${SECONDS}"}
+  b: {command: y}
+"""
+    a, b = config_text(text, ROOT, {}).servers
+
+    assert (a.fault is not None, b.fault) == (True, None)
+
+
+def test_a_value_from_the_environment_is_a_secret_also_where_a_default_stands() -> None:
+    text = "mcpServers: {a: {command: x, args: ['${PAT:-}', '${REGION:-eu}', '${HOME}']}}"
+
+    config = config_text(text, ROOT, {"PAT": "ghp_supersecret", "HOME": "/home/ana"})
+
+    assert config.secrets == {"ghp_supersecret"}
+
+
+def test_a_section_whose_keys_are_all_commented_out_has_its_defaults() -> None:
+    text = "orchestrator:\n  # execution_timeout: 3\nmcpServers:\n"
+
+    assert config_text(text, ROOT, {}) == config_text("", ROOT, {})
 
 
 def test_a_missing_variable_elsewhere_is_an_error_that_names_it() -> None:

@@ -56,6 +56,7 @@ def test_every_key_of_a_json_file_has_its_line(value: Any, indent: int | None) -
         ("a.json", "[" * 100_000, None, "nested deeper"),
         ("a.json", "[" * 70 + "]" * 70, 1, "nested deeper"),
         ("a.yaml", "a: 1\nb: [1\nc: 2", 3, "not valid YAML"),
+        ("a.yaml", "a: \x00", None, "not valid YAML"),
         ("a.yaml", "a: 1\nb: 2\na: 3", 3, "the key 'a' stands twice"),
         ("a.yaml", "a: !!python/object/apply:os.system [ls]", 1, "not valid YAML"),
         ("a.yaml", "a: " + "[" * 100 + "]" * 100, None, "too deeply nested"),

@@ -266,7 +266,7 @@ def deep(levels: int) -> list[Any]:
         ((1, 2), [1, 2]),
         (Path("a/b"), "a/b"),
         (circle(), {"unwritable": True, "type": "list"}),
-        (deep(5_000), {"unwritable": True, "type": "list"}),
+        (deep(100_000), {"unwritable": True, "type": "list"}),
         ({"s": {1}}, {"s": "{1}"}),
         (OrderedDict(a=Point(1, 2)), {"a": [1, 2]}),
     ],
