@@ -7,12 +7,24 @@ from typing import Any
 
 import pytest
 
-from podium.domain.errors import TransformerFailedError, UnknownTransformerError
+from podium.domain.errors import (
+    TransformerFailedError,
+    UnknownTransformerError,
+    WorkspaceError,
+)
+from podium.domain.limits import Limits
+from podium.mapping import files
 from podium.mapping.expressions import Evaluator
-from podium.mapping.files import TransformerFile, load_transformers
+from podium.mapping.files import TransformerFile
 from podium.mapping.transformers import Transformers
+from podium.testing import FakeClock
 
 SHIPPED = Path(__file__).parents[2] / "transformers"
+
+
+def load_transformers(folder: Path, registry: Transformers) -> list[WorkspaceError]:
+    player = Evaluator(registry, clock=FakeClock(), limits=Limits())
+    return files.load_transformers(folder, registry, evaluator=player)
 
 
 def write(folder: Path, name: str, content: Any) -> Path:

@@ -6,9 +6,11 @@ from podium.compositions.library import CompositionLibrary, load_compositions
 from podium.domain.limits import Limits
 from podium.intents.library import PatternLibrary, load_patterns
 from podium.intents.matcher import Matcher
+from podium.mapping.expressions import Evaluator
 from podium.mapping.files import load_transformers
 from podium.mapping.transformers import Transformers
 from podium.resources import default_directory
+from podium.testing import FakeClock
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,7 @@ def compositions() -> CompositionLibrary:
 @pytest.fixture(scope="session")
 def transformers() -> Transformers:
     registry = Transformers()
-    faults = load_transformers(default_directory("transformers"), registry)
+    player = Evaluator(registry, clock=FakeClock(), limits=Limits())
+    faults = load_transformers(default_directory("transformers"), registry, evaluator=player)
     assert faults == []
     return registry

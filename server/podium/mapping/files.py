@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import anyio
 from pydantic import Field, RootModel
 
 from podium.documents import Document, KeyPath, dotted, invalid_file, read_document, validate
@@ -23,7 +21,6 @@ from podium.domain.errors import (
     TransformerInvalidError,
     WorkspaceError,
 )
-from podium.domain.limits import Limits
 from podium.domain.naming import did_you_mean
 from podium.mapping.coercion import schema_faults
 from podium.mapping.expressions import Evaluator, Expression, parse
@@ -95,15 +92,14 @@ class TransformerFile(RootModel[SingleTransformerFile | TransformerListFile]):
 
 
 def load_transformers(
-    folder: Path, registry: Transformers, *, evaluator: Evaluator | None = None
+    folder: Path, registry: Transformers, *, evaluator: Evaluator
 ) -> list[WorkspaceError]:
     """Register the transformers of a folder's `.json` and `.py` files, in order of their names.
 
     Return what is wrong, one error per file or transformer that cannot be used. A folder that does
     not exist holds none. `evaluator` plays the expressions of JSON transformers.
     """
-    player = evaluator or Evaluator(registry, clock=_SystemClock(), limits=Limits())
-    loading = _Loading(registry, player, faults=[], played=[])
+    loading = _Loading(registry, evaluator, faults=[], played=[])
     for path in _files(folder):
         try:
             _LOADERS[path.suffix](loading, path)
@@ -321,16 +317,3 @@ _LOADERS: Mapping[str, Callable[[_Loading, Path], None]] = {
     ".json": _load_json,
     ".py": _load_python,
 }
-
-
-class _SystemClock:
-    """The time of the machine, for transformers that are called outside of an evaluation."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
