@@ -101,8 +101,9 @@ class Runner:
         record = StepRecord(DIRECT_STEP, tool.server_id, tool.name, effects=tool.effects)
         record.inputs, record.attempts, record.started_at = arguments, 1, clock.now()
         execution.started_at, execution.steps = clock.now(), {record.step_id: record}
-        await journal.record_execution(execution)
-        await journal.record_step(execution.id, record, durable=tool.effects != "read")
+        if tool.effects != "read":  # an interrupted read leaves nothing in doubt
+            await journal.record_execution(execution)
+            await journal.record_step(execution.id, record, durable=True)
         started = clock.monotonic()
         try:
             result = await self.outside.upstreams.call_tool(
@@ -129,8 +130,7 @@ class Runner:
             execution.error, execution.result = record.error, record.output
             execution.duration_ms = record.duration_ms = _milliseconds(clock.monotonic() - started)
             with anyio.CancelScope(shield=True):
-                await journal.record_step(execution.id, record)
-                await journal.record_execution(execution)
+                await journal.record_execution(execution)  # with its step
         return result
 
 
