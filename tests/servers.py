@@ -27,3 +27,20 @@ def need_npm_server(name: str) -> list[str]:
             f".cache/npm, or name its node_modules folder in {NPM_VARIABLE}"
         )
     return command
+
+
+CONFORMANCE_VARIABLE = "PODIUM_CONFORMANCE"  # a node_modules folder, as `.ci/run` fills one
+
+
+def need_conformance_suite() -> list[str]:
+    """Return the command of the protocol's conformance suite, or skip and say what is missing."""
+    cached = REPOSITORY / ".cache" / "conformance" / "node_modules"
+    modules = Path(os.environ.get(CONFORMANCE_VARIABLE) or cached)
+    node = modules / "node" / "bin" / "node"
+    script = modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
+    if not node.is_file() or not script.is_file():
+        pytest.skip(
+            "needs npm's node@22 and @modelcontextprotocol/conformance@0.2.0-alpha.12: install them "
+            f"into .cache/conformance, or name their node_modules folder in {CONFORMANCE_VARIABLE}"
+        )
+    return [str(node), str(script)]

@@ -1,7 +1,7 @@
 """The only wiring: a workspace becomes an orchestrator, by plain constructor arguments."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,20 +9,33 @@ from typing import Self
 
 from podium.compositions.checker import Checker, Tools
 from podium.compositions.library import CompositionLibrary
-from podium.config import CONFIG_NAME, Config, ServerConfig, load_config
-from podium.domain.errors import PodiumError, WorkspaceError
+from podium.config import CONFIG_NAME, Config, OAuthSection, ServerConfig, load_config
+from podium.domain.breaker import BreakerRules
+from podium.domain.errors import (
+    ConfigError,
+    PodiumError,
+    UnknownServerError,
+    WorkspaceError,
+)
 from podium.domain.findings import Finding
+from podium.domain.naming import did_you_mean
 from podium.domain.redaction import Redactor
-from podium.domain.tool import Tool
+from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.eras import EraFile
 from podium.storage.journal import SqliteJournal
+from podium.storage.pins import PinFile
 from podium.storage.system import RandomIds, SystemClock
+from podium.storage.tokens import TokenFolder
+from podium.upstreams.addresses import network_of
+from podium.upstreams.login import Show, log_in
+from podium.upstreams.oauth import Login
 from podium.upstreams.pool import UpstreamPool
-from podium.upstreams.settings import UpstreamSettings
+from podium.upstreams.relay import UpstreamRelay
+from podium.upstreams.settings import OAuthSettings, UpstreamSettings
 from podium.workspace import WorkspaceData, config_path
 
 
@@ -75,6 +88,7 @@ class Orchestrator(PlainOrchestrator):
                     checker=Checker(max_steps=options.max_steps_per_composition),
                     runner=runner,
                     upstreams=upstreams,
+                    relay=UpstreamRelay(upstreams),
                     journal=journal,
                     transformers=data.transformers,
                     clock=clock,
@@ -83,6 +97,7 @@ class Orchestrator(PlainOrchestrator):
                     default_intent_type=options.default_intent_type,
                     expose=settings.expose,
                     prefix=settings.prefix,
+                    drain_seconds=settings.health.drain_seconds,
                     faults=tuple(data.faults),
                 )
             )
@@ -93,9 +108,14 @@ def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
     return UpstreamPool(
         [_upstream(server, settings) for server in settings.servers],
         eras=EraFile(settings.state_folder / "eras.json"),
+        pins=PinFile(settings.state_folder / "pins.json"),
         clock=clock,
         limits=settings.limits,
         redactor=Redactor(settings.secrets),
+        rules=BreakerRules(
+            failures=settings.health.open_after_failures,
+            open_seconds=settings.health.open_seconds,
+        ),
     )
 
 
@@ -113,11 +133,71 @@ def _upstream(server: ServerConfig, settings: Config) -> UpstreamSettings:
         deny=entry.deny,
         effects=entry.effects,
         start_seconds=entry.start_seconds or settings.limits.start_seconds,
-        result_bytes=settings.limits.result_bytes,
-        concurrent_calls=settings.limits.concurrent_calls_per_server,
+        sleep_after_seconds=entry.sleep_after_seconds,
+        oauth=_oauth(entry.oauth),
+        tokens=TokenFolder(settings.state_folder / "tokens"),
+        allow_addresses=tuple(map(network_of, entry.allow_addresses)),
+        result_bytes=entry.limits.result_bytes or settings.limits.result_bytes,
+        concurrent_calls=(
+            entry.limits.concurrent_calls or settings.limits.concurrent_calls_per_server
+        ),
+        calls_per_minute=entry.limits.calls_per_minute,
         disabled=entry.disabled,
         fault=server.fault,
     )
+
+
+def _oauth(section: OAuthSection | None) -> OAuthSettings | None:
+    if section is None:
+        return None
+    return OAuthSettings(
+        scopes=section.scopes,
+        client_id=section.client_id,
+        client_secret=section.client_secret,
+        redirect_port=section.redirect_port,
+    )
+
+
+async def log_in_to(
+    server_id: str, folder: Path, show: Show, *, environ: Mapping[str, str] | None = None
+) -> Login:
+    """Have a person log in to an upstream of a workspace; `show` gets the address to open.
+
+    Raises:
+        UnknownServerError, ConfigError: no such upstream, or none that one logs in to.
+        LoginFailedError: it was not completed.
+
+    """
+    settings = load_config(config_path(folder), os.environ if environ is None else environ)
+    servers = {server.server_id: server for server in settings.servers}
+    if server_id not in servers:
+        raise UnknownServerError(
+            f"no upstream is called '{server_id}'", hint=did_you_mean(server_id, servers)
+        )
+    upstream = _upstream(servers[server_id], settings)
+    if upstream.fault is not None:
+        raise upstream.fault
+    if upstream.oauth is None or upstream.tokens is None:
+        raise ConfigError(
+            f"'{server_id}' is not set up for a login",
+            hint=f"add `oauth: {{}}` to mcpServers.{server_id} in config.yaml; it needs a `url`",
+        )
+    return await log_in(upstream, upstream.tokens, show)
+
+
+@asynccontextmanager
+async def upstreams_of(
+    folder: Path, *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[UpstreamPool]:
+    """Open only the upstreams of a workspace, none of them started.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+
+    """
+    settings = load_config(config_path(folder), os.environ if environ is None else environ)
+    async with pool_of(settings, SystemClock()) as upstreams:
+        yield upstreams
 
 
 # --- podium check
@@ -142,7 +222,8 @@ async def check_workspace(
     ]
     findings += check_patterns(data.patterns, data.matcher)
     findings += _unanswered_intents(data)
-    tools = None if offline else await _live_tools(settings, data.compositions)
+    tools, of_upstreams = await _live_tools(settings, data.compositions, offline=offline)
+    findings += [replace(finding, source=str(path)) for finding in of_upstreams]
     checker = Checker(
         max_steps=settings.orchestrator.max_steps_per_composition,
         functions=data.transformers.names(),
@@ -162,8 +243,13 @@ def _placed(finding: Finding, workspace: Path, patterns: Path) -> Finding:
     return replace(finding, source=path.relative_to(workspace).as_posix())
 
 
-async def _live_tools(settings: Config, compositions: CompositionLibrary) -> Tools:
-    """Return each tool that a composition names, as its server defines it now."""
+async def _live_tools(
+    settings: Config, compositions: CompositionLibrary, *, offline: bool
+) -> tuple[Tools | None, list[Finding]]:
+    """Return each tool that a composition names, as its server defines it now, if not offline.
+
+    With them comes what is odd about the servers and their tools.
+    """
     wanted = {
         (step.server_id, step.tool_id)
         for stored in compositions.all()
@@ -171,13 +257,38 @@ async def _live_tools(settings: Config, compositions: CompositionLibrary) -> Too
     }
     found: dict[tuple[str, str], Tool | PodiumError] = {}
     async with pool_of(settings, SystemClock()) as upstreams:
+        if offline:
+            return None, _findings_of_statuses(upstreams.statuses())
         await upstreams.start_all()
         for server_id, tool_id in sorted(wanted):
             try:
                 found[server_id, tool_id] = await upstreams.tool(server_id, tool_id)
             except PodiumError as error:
                 found[server_id, tool_id] = error
-    return found
+        return found, _findings_of_statuses(upstreams.statuses())
+
+
+def _findings_of_statuses(statuses: Sequence[UpstreamStatus]) -> list[Finding]:
+    """Return a warning for each tool that is held back, and for what is odd about the others."""
+    findings = [
+        Finding(
+            "warning",
+            "",
+            f"tool '{status.server_id}.{held.name}' is held back: {held.reason}",
+            f"mcpServers.{status.server_id}",
+            hint=f"podium trust {status.server_id} {held.name}" if held.definition else "",
+        )
+        for status in statuses
+        for held in status.held
+    ]
+    odd: dict[str, str] = {}
+    for status in statuses:
+        for warning in status.warnings:
+            odd.setdefault(warning, status.server_id)
+    return findings + [
+        Finding("warning", "", warning, f"mcpServers.{server_id}")
+        for warning, server_id in odd.items()
+    ]
 
 
 def _unanswered_intents(data: WorkspaceData) -> list[Finding]:

@@ -4,8 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +22,7 @@ from podium.domain.errors import (
 )
 from podium.domain.limits import Limits
 from podium.domain.tool import Effects
+from podium.upstreams.addresses import is_loopback_host
 
 CONFIG_NAME = "config.yaml"
 STATE_FOLDER = ".podium"  # inside the workspace: journal, remembered eras
@@ -83,6 +86,43 @@ class LimitsSection(FileModel):
     concurrent_calls_per_server: int = Field(_LIMITS.concurrent_calls_per_server, ge=1)
 
 
+class HealthSection(FileModel):
+    """When an upstream that keeps failing is left alone, and how Podium itself ends."""
+
+    open_after_failures: int = Field(
+        5, ge=0, le=1_000, description="Failed calls in a row; 0: it is never left alone."
+    )
+    open_seconds: float = Field(
+        30, gt=0, le=3_600, description="Until one call is let through as a probe."
+    )
+    drain_seconds: float = Field(
+        5, ge=0, le=600, description="For calls in flight when Podium is told to stop."
+    )
+
+
+class EntryLimits(FileModel):
+    """Bounds of one server, where they shall differ from the section `limits`."""
+
+    concurrent_calls: int | None = Field(None, ge=1, description="Calls at once; others wait.")
+    result_bytes: int | None = Field(None, ge=1024, description="One message of the server.")
+    calls_per_minute: int | None = Field(
+        None, ge=1, le=1_000_000, description="Calls beyond are refused; none set: no bound."
+    )
+
+
+class OAuthSection(FileModel):
+    """How Podium logs in to a server (`podium login SERVER`); `{}` where it registers itself."""
+
+    scopes: tuple[str, ...] = Field((), description="What to ask for; none: what it suggests.")
+    client_id: str | None = Field(
+        None, min_length=1, description="Of a client registered by hand; none: Podium registers."
+    )
+    client_secret: str | None = Field(None, min_length=1, description="Of that client, if any.")
+    redirect_port: int = Field(
+        0, ge=0, le=65_535, description="Of http://127.0.0.1:PORT/callback; 0: any free one."
+    )
+
+
 class UpstreamEntry(FileModel):
     """One MCP server that Podium calls: a command to start, or a URL to reach."""
 
@@ -95,6 +135,13 @@ class UpstreamEntry(FileModel):
     cwd: Path | None = Field(None, description="Its working folder; default: the workspace.")
     url: str | None = Field(None, pattern=r"^https?://", description="Streamable HTTP address.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of each request.")
+    allow_addresses: tuple[str, ...] = Field(
+        (), description="Private addresses or networks that the URL may lead to: 10.0.0.0/8."
+    )
+    oauth: OAuthSection | None = Field(None, description="Log in with OAuth.")
+    limits: EntryLimits = Field(
+        default_factory=EntryLimits, description="Bounds of this server alone."
+    )
     disabled: bool = Field(default=False, description="true: Podium leaves it alone.")
     allow: tuple[str, ...] = Field((), description="Globs: only these tools are offered.")
     deny: tuple[str, ...] = Field((), description="Globs: these tools are not offered.")
@@ -102,11 +149,41 @@ class UpstreamEntry(FileModel):
         default_factory=dict, description='What tools do to the world: {"get_*": "read"}.'
     )
     start_seconds: float | None = Field(None, gt=0, le=600, description="Time to start and list.")
+    sleep_after_seconds: float = Field(
+        0, ge=0, le=604_800, description="Without a call it is ended until the next; 0: never."
+    )
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> "UpstreamEntry":
+        if self.url is None and self.allow_addresses:
+            raise ValueError("'allow_addresses' is for servers with a 'url'")
+        if self.oauth is None:
+            return self
+        parts = urlsplit(self.url or "")
+        if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
+            raise ValueError("'oauth' needs a 'url' with https, or on this machine")
+        if any(name.lower() == "authorization" for name in self.headers):
+            raise ValueError("either 'oauth' or an Authorization header, not both")
+        return self
+
+    @field_validator("allow_addresses")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            try:
+                ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"'{text}' should be an address or a network such as 10.0.0.0/8"
+                ) from None
+        return texts
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> "UpstreamEntry":
         if (self.command is None) == (self.url is None):
             raise ValueError("needs either 'command' (a program to start) or 'url', not both")
+        if self.url is not None and self.sleep_after_seconds:
+            raise ValueError("'sleep_after_seconds' is for servers with a 'command'")
         return self
 
 
@@ -116,6 +193,7 @@ class ConfigFile(FileModel):
     schema_: str | None = Field(None, alias="$schema", description="For editors.")
     orchestrator: OrchestratorSection = Field(default_factory=OrchestratorSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    health: HealthSection = Field(default_factory=HealthSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -159,6 +237,7 @@ class Config:
     servers: tuple[ServerConfig, ...]
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
+    health: HealthSection = field(default_factory=HealthSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -226,6 +305,7 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
     return Config(
         workspace=document.path.parent.resolve(),
         orchestrator=checked.orchestrator,
+        health=checked.health,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))
@@ -291,6 +371,8 @@ def _secret_values(checked: ConfigFile) -> set[str]:
     """Return the values that are secrets by the name they go under."""
     found = set()
     for entry in checked.mcpServers.values():
+        if entry.oauth is not None and entry.oauth.client_secret:
+            found.add(entry.oauth.client_secret)
         for name, value in {**entry.env, **entry.headers}.items():
             if _SECRET_NAME.search(name):
                 found |= {value, value.removeprefix("Bearer ").removeprefix("Basic ")}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
 from pydantic import ValidationError
 
 from podium.answers.renderer import error_reply, no_match_reply, reply_of
@@ -24,19 +25,22 @@ from podium.domain.errors import (
     UnknownCompositionError,
     WorkspaceError,
 )
-from podium.domain.execution import Execution
+from podium.domain.execution import Execution, ExecutionStatus, StepRecord
 from podium.domain.intent import Analysis, Intent
 from podium.domain.limits import Limits
 from podium.domain.ports import (
     Clock,
     EventListener,
+    Front,
     Ids,
     Journal,
     ProgressCallback,
+    Relay,
     Upstreams,
 )
+from podium.domain.relay import Message, PeerError
 from podium.domain.request import Reply, Request
-from podium.domain.tool import ToolMatch, ToolResult, UpstreamStatus
+from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.domain.values import json_fault
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse
@@ -57,6 +61,7 @@ class Stages:
     checker: Checker
     runner: Runner
     upstreams: Upstreams
+    relay: Relay
     journal: Journal
     transformers: Transformers
     clock: Clock
@@ -65,6 +70,7 @@ class Stages:
     default_intent_type: str
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
+    drain_seconds: float = 5.0
     faults: tuple[WorkspaceError, ...] = ()
 
 
@@ -310,6 +316,63 @@ class Orchestrator:
             tool, given, execution, on_progress=on_progress, timeout_seconds=timeout_seconds
         )
 
+    async def pass_on(
+        self,
+        tool: Tool,
+        params: Message,
+        front: Front,
+        *,
+        on_progress: ProgressCallback | None = None,
+    ) -> Message:
+        """Pass a client's own `tools/call` on to the upstream and return the result as it came.
+
+        The call is the client's, not Podium's: nothing is checked, filled in or tried again. It is
+        journalled when it is over.
+
+        Raises:
+            PeerError: the upstream answered with a JSON-RPC error.
+            PodiumError: unknown tool, or the upstream failed.
+
+        """
+        clock = self._stages.clock
+        began = clock.monotonic()
+        record = StepRecord("call", tool.server_id, tool.name, effects=tool.effects, attempts=1)
+        record.inputs, record.started_at = params.get("arguments"), clock.now()
+        try:
+            result = await self._stages.relay.request(
+                tool.server_id, "tools/call", {**params, "name": tool.name}, front, on_progress
+            )
+            _note_result(record, result)
+        except (PeerError, PodiumError) as error:
+            record.status, record.error = "failed", {"message": error.message}
+            raise
+        finally:
+            record.duration_ms = 1000 * (clock.monotonic() - began)
+            with anyio.CancelScope(shield=True):
+                await self._keep_call(record)
+        return result
+
+    async def _keep_call(self, record: StepRecord) -> None:
+        if record.status == "skipped":
+            return  # the client is asked something first
+        if record.status == "running":
+            record.status = "cancelled" if record.effects == "read" else "in_doubt"
+        await self._stages.journal.record_execution(self._of_one_call(record))
+
+    def _of_one_call(self, record: StepRecord) -> Execution:
+        statuses: dict[str, ExecutionStatus] = {"done": "success", "failed": "error"}
+        return Execution(
+            id=self._stages.ids.new("exec"),
+            composition_id="",
+            params={},
+            status=statuses.get(record.status, "cancelled"),
+            started_at=record.started_at or 0.0,
+            duration_ms=record.duration_ms,
+            steps={record.step_id: record},
+            result=record.output,
+            error=record.error,
+        )
+
     async def start_upstreams(self) -> None:
         """Start every upstream concurrently; one that fails keeps its reason in `statuses()`."""
         await self._stages.upstreams.start_all()
@@ -339,6 +402,11 @@ class Orchestrator:
         return self._stages.faults
 
     @property
+    def relay(self) -> Relay:
+        """The upstreams as clients see them that talk to them through Podium."""
+        return self._stages.relay
+
+    @property
     def config_expose(self) -> tuple[str, ...]:
         """Globs over `server.tool`: which upstream tools are passed through."""
         return self._stages.expose
@@ -347,6 +415,18 @@ class Orchestrator:
     def config_prefix(self) -> str:
         """What is put before the names of passed-through tools."""
         return self._stages.prefix
+
+    @property
+    def config_drain_seconds(self) -> float:
+        """How long calls in flight may go on when a server over this is told to stop."""
+        return self._stages.drain_seconds
+
+
+def _note_result(record: StepRecord, result: Message) -> None:
+    record.output = result.get("structuredContent", result.get("content"))
+    record.status = "failed" if result.get("isError") is True else "done"
+    if result.get("resultType") == "input_required":
+        record.status = "skipped"
 
 
 def _described(stored: StoredComposition) -> dict[str, Any]:

@@ -75,12 +75,32 @@ COMPOSITIONS = tuple(
 )
 
 
+class SilentRelay:
+    """Upstreams that offer clients nothing but tools and never change."""
+
+    def server_ids(self) -> tuple[str, ...]:
+        return ("files",)
+
+    def listen(self, _listener: Any) -> Any:
+        return lambda: None
+
+    def note_offer(self, capabilities: Mapping[str, Any]) -> None:
+        """There is nobody to offer it to."""
+
+    def leave(self, session: str) -> None:
+        """There is nothing to close."""
+
+    async def listed(self, _server_id: str, _method: str) -> list[dict[str, Any]]:
+        return []
+
+
 class FakeOrchestrator:
     """Answers by the request: fail, crash, print, steps, wait; anything else succeeds."""
 
     def __init__(self, *, expose: tuple[str, ...] = (), prefix: str = "{server}__") -> None:
         self.config_expose = expose
         self.config_prefix = prefix
+        self.relay = SilentRelay()
         self.calls: list[tuple[Any, ...]] = []
         self.compositions = list(COMPOSITIONS)
         self.waiting = "none"
@@ -190,6 +210,19 @@ class FakeOrchestrator:
             return ToolResult(({"type": "text", "text": "no such file"},), is_error=True)
         text = {"type": "text", "text": '{"lines": 7}', "x-vendor": {"kept": True}}
         return ToolResult((text,))
+
+    async def pass_on(
+        self, tool: Tool, params: dict[str, Any], _front: Any, *, on_progress: Any = None
+    ) -> dict[str, Any]:
+        self.calls.append(("pass_on", tool.full_name, params))
+        if on_progress is not None:
+            await on_progress(1.0, 4.0, "a quarter")
+        if tool.name == "count":
+            return {"content": [{"type": "text", "text": "7"}], "structuredContent": 7}
+        if (params.get("arguments") or {}).get("path") == "nowhere":
+            return {"content": [{"type": "text", "text": "no such file"}], "isError": True}
+        text = {"type": "text", "text": '{"lines": 7}', "x-vendor": {"kept": True}}
+        return {"content": [text], "_meta": {"vendor": 1}}
 
     async def get_execution(self, execution_id: str) -> Execution | None:
         if execution_id != "exec_1":

@@ -149,7 +149,7 @@ async def test_fields_that_the_sdk_does_not_know_are_passed_through(spawn):
     assert tools["files__read_file"]["x-vendor"] == {"kept": True}
     assert called["result"] == {
         "content": [{"type": "text", "text": '{"lines": 7}', "x-vendor": {"kept": True}}],
-        "isError": False,
+        "_meta": {"vendor": 1},
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from podium.domain.breaker import BreakerRules
 from podium.domain.limits import Limits
 from podium.domain.redaction import Redactor
 from podium.upstreams.pool import UpstreamPool
@@ -71,7 +72,10 @@ def pool_of(eras: EraNotes, clock: SettableClock) -> PoolMaker:
     """Make a pool of the given upstreams, without jitter."""
 
     def make(
-        *settings: UpstreamSettings, limits: Limits | None = None, secrets: tuple[str, ...] = ()
+        *settings: UpstreamSettings,
+        limits: Limits | None = None,
+        secrets: tuple[str, ...] = (),
+        rules: BreakerRules | None = None,
     ) -> UpstreamPool:
         return UpstreamPool(
             settings,
@@ -80,6 +84,7 @@ def pool_of(eras: EraNotes, clock: SettableClock) -> PoolMaker:
             limits=limits,
             chance=lambda: 1.0,
             redactor=Redactor(secrets),
+            rules=rules,
         )
 
     return make

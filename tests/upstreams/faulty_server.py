@@ -144,6 +144,58 @@ def flood(identifier):
     answer(identifier, texts("hi"))
 
 
+def noise_flood(identifier):
+    for number in range(200_000):
+        raw(b"DEBUG step %d of a loop that somebody forgot to silence\n" % number)
+    answer(identifier, texts("hi"))
+
+
+def progress_flood(identifier):
+    for number in range(20_000):
+        params = {"progressToken": identifier, "progress": number, "message": "x" * 200}
+        out({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+    answer(identifier, texts("hi"))
+
+
+def change_flood(identifier):
+    for _ in range(20_000):
+        out({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    answer(identifier, texts("hi"))
+
+
+def huge(identifier):
+    raw(b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"' % identifier)
+    for _ in range(100):
+        raw(b"x" * 1_000_000)
+    raw(b'"}]}}\n')
+
+
+def drip(identifier):
+    for character in json.dumps({"jsonrpc": "2.0", "id": identifier, "result": texts("hi")}):
+        raw(character.encode())
+        time.sleep(0.01)
+    raw(b"\n")
+
+
+def drip_for_ever(identifier):
+    raw(b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"' % identifier)
+    while True:
+        raw(b"x")
+        time.sleep(0.05)
+
+
+def answer_often(identifier):
+    for odd in (identifier + 1_000, "nobody", -1):
+        answer(odd, texts("not for you"))
+    for _ in range(3):
+        answer(identifier, texts("hi"))
+
+
+def close_stdin(identifier):
+    os.close(0)
+    time.sleep(ENDLESS_SECONDS)
+
+
 def stderr_flood(identifier):
     sys.stderr.write("e" * (8 << 20))
     sys.stderr.flush()
@@ -184,6 +236,18 @@ def crash_once(identifier):
     answer(identifier, texts("hi"))
 
 
+def ill_while_marked(identifier):
+    if os.path.exists(RECORD + ".ill"):
+        bad_utf8(identifier)
+    else:
+        answer(identifier, texts("hi"))
+
+
+def take_a_second(identifier):
+    time.sleep(1)
+    answer(identifier, texts("hi"))
+
+
 def close_stdout(identifier):
     os.close(1)
     time.sleep(ENDLESS_SECONDS)
@@ -200,10 +264,20 @@ CALLS = {
     "noise_then_answer": noise_then_answer,
     "flood": flood,
     "stderr_flood": stderr_flood,
+    "noise_flood": noise_flood,
+    "progress_flood": progress_flood,
+    "change_flood": change_flood,
+    "huge": huge,
+    "drip": drip,
+    "drips_for_ever": drip_for_ever,
+    "answers_often": answer_often,
+    "closes_stdin": close_stdin,
     "asks_for_sampling": ask_for_sampling,
     "progress": progress,
     "changes_tools": change_tools,
     "closes_stdout": close_stdout,
+    "takes_a_second": take_a_second,
+    "ill_while_marked": ill_while_marked,
     "stuck": lambda identifier: time.sleep(ENDLESS_SECONDS),
     "error_result": lambda i: answer(i, {**texts("no such file"), "isError": True}),
     "rpc_error": lambda i: fail(i, -32602, "\033[31munknown\033[0m tool\u0007 " + "x" * 2000),
@@ -228,6 +302,11 @@ def page(params):
     return {"tools": tools} if is_last else {"tools": tools, "nextCursor": str(cursor + 1)}
 
 
+def is_second_life():
+    with open(RECORD) as file:
+        return sum('"pid"' in line for line in file) > 1
+
+
 def tools(params):
     global lists
     lists += 1
@@ -239,6 +318,8 @@ def tools(params):
         return {"tools": ODD_TOOLS}
     if MODE == "tools_no_list":
         return {"tools": {"echo": ECHO}}
+    if MODE == "other_tools_next_time" and is_second_life():
+        return {"tools": [{**ECHO, "name": "renamed"}]}
     if MODE == "changes_tools" and lists > 1:
         return {"tools": [{**ECHO, "name": "renamed"}]}
     return {"tools": [ECHO]}

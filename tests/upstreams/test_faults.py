@@ -100,7 +100,7 @@ async def test_malformed_tools_are_set_aside_one_by_one_with_the_reason(pool_of:
         QuarantinedTool("tool 5 of the list", "it has no name"),
         QuarantinedTool("tool 6 of the list", "it has no name"),
         QuarantinedTool("x" * 59 + "…", "its name is longer than 128 characters"),
-        QuarantinedTool("odd", "its name holds control characters"),
+        QuarantinedTool("odd", "its name holds control or invisible characters"),
         QuarantinedTool("tool 9 of the list", "its definition is no JSON object"),
         QuarantinedTool("echo", "another tool has the same name; the first one counts"),
     )

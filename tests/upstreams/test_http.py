@@ -14,6 +14,7 @@ import anyio.abc
 import pytest
 
 from podium.domain.errors import (
+    LoginRequiredError,
     ResultTooLargeError,
     UpstreamClosedError,
     UpstreamError,
@@ -189,7 +190,7 @@ def events(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("call", "error", "words", "sent"),
     [
-        (reply("401 Unauthorized"), UpstreamProtocolError, "HTTP 401 Unauthorized", True),
+        (reply("401 Unauthorized"), LoginRequiredError, "wants a login", False),
         (reply("500 Oops", b"<h1>", "text/html"), UpstreamProtocolError, "HTTP 500 Oops", True),
         (reply("503 Busy"), UpstreamUnavailableError, "refuses for now: HTTP 503", False),
         (reply("502 Bad Gateway"), UpstreamClosedError, "lost on the way: HTTP 502", True),

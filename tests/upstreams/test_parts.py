@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from podium.domain.backoff import LONGEST_SECONDS, backoff_seconds
 from podium.domain.errors import UpstreamUnavailableError
-from podium.upstreams.backoff import LONGEST_SECONDS, backoff_seconds
 from podium.upstreams.framing import DroppedLine, LineReader, answered_id, looks_like_answer
 from podium.upstreams.launch import child_environment, find_command
 from podium.upstreams.settings import UpstreamSettings

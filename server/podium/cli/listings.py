@@ -128,7 +128,7 @@ def _show_statuses(statuses: "Sequence[UpstreamStatus]") -> None:
             (
                 each.server_id,
                 each.state,
-                str(each.tools) if each.state == "ready" else "",
+                str(each.tools) if each.state in ("ready", "asleep") else "",
                 each.era,
                 duration(each.started_in_ms),
                 each.target,
@@ -142,8 +142,47 @@ def _show_troubles(statuses: "Sequence[UpstreamStatus]") -> None:
     for each in statuses:
         if each.state == "failed":
             say_error({"message": f"{each.server_id}: {each.reason}"})
+        if each.circuit != "closed":
+            say_error({"message": _left_alone(each)})
+        if dropped := _dropped(each):
+            notice(f"dropped: {each.server_id}: {dropped}")
         for tool in each.quarantined:
             notice(f"set aside: {each.server_id}.{tool.name}: {tool.reason}")
+        _show_held(each)
+    for warning in dict.fromkeys(w for each in statuses for w in each.warnings):
+        notice(f"warning: {warning}")
+
+
+def _left_alone(status: "UpstreamStatus") -> str:
+    wait = status.probe_in_seconds or 0.0
+    return (
+        f"{status.server_id}: left alone after {status.failures_in_a_row} failures in a row; "
+        f"one call is let through in {wait:g} s"
+    )
+
+
+def _dropped(status: "UpstreamStatus") -> str:
+    """Return what nobody waited for and was dropped; empty for nothing worth a word."""
+    noise = status.noise
+    counts = (
+        (noise.ignored_lines, "lines on stdout that are no answer"),
+        (noise.dropped_notifications, "notifications, which came too fast"),
+    )
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def _show_held(status: "UpstreamStatus") -> None:
+    changed = [tool for tool in status.held if tool.definition is not None]
+    for tool in changed:
+        say_error({"message": f"held back: {status.server_id}.{tool.name}: {tool.reason}"})
+        for change in tool.changes:
+            notice(f"  {change}")
+    if changed:
+        notice(f"  if that is right: podium trust {status.server_id}")
+    elif status.held:
+        say_error(
+            {"message": f"held back: all tools of {status.server_id}: {status.held[0].reason}"}
+        )
 
 
 def _show_tools(matches: "Sequence[ToolMatch]", query: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import podium
-from podium.cli import authoring, demo, listings, requests, serving
+from podium.cli import authoring, demo, listings, logging_in, requests, serving, trusting
 from podium.cli.output import say, say_json
 from podium.cli.session import Json, Workspace, help_without_command, session_of
 
@@ -18,6 +18,8 @@ COMMANDS: dict[str, Callable[..., int | None]] = {  # in the order of the help
     "compositions": listings.compositions,
     "tools": listings.tools,
     "executions": listings.executions,
+    "trust": trusting.trust,
+    "login": logging_in.login,
     "serve": serving.serve,
     "demo": demo.demo,
     "init": authoring.init,

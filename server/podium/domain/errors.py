@@ -212,6 +212,19 @@ class UnknownToolError(PodiumError):
     exit_code = 2
 
 
+class ToolChangedError(PodiumError):
+    """The tool is no longer defined as it was when it was accepted, so it is held back."""
+
+    code = "tool_changed"
+    exit_code = 2
+
+
+class PinsInvalidError(WorkspaceError):
+    """The record of accepted tool definitions cannot be relied on, so every tool is held back."""
+
+    code = "pins_invalid"
+
+
 # --- mapping
 
 
@@ -310,6 +323,15 @@ class JournalError(PodiumError):
     code = "journal_unavailable"
 
 
+# --- logging in to upstreams
+
+
+class LoginFailedError(PodiumError):
+    """A login with OAuth was not completed."""
+
+    code = "login_failed"
+
+
 # --- the ways in
 
 
@@ -352,6 +374,24 @@ class UpstreamUnavailableError(UpstreamError):
     retryable_by_default = True
 
 
+class LoginRequiredError(UpstreamUnavailableError):
+    """The upstream lets in only who has logged in with OAuth; nothing was done."""
+
+    code = "login_required"
+    retryable_by_default = False
+
+
+class RateLimitedError(UpstreamError):
+    """The entry's `calls_per_minute` are used up; nothing was sent."""
+
+    code = "rate_limited"
+    retryable_by_default = True
+
+    def __init__(self, message: str, *, hint: str, retry_after_seconds: float) -> None:
+        super().__init__(message, hint=hint, sent=False)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class UpstreamClosedError(UpstreamError):
     """The upstream went away during a call."""
 
@@ -370,6 +410,17 @@ class UpstreamProtocolError(UpstreamError):
     """The upstream answered something that is no valid MCP, or a JSON-RPC error."""
 
     code = "upstream_protocol"
+
+
+class UpstreamAnswerError(UpstreamProtocolError):
+    """A proper answer that is no result, such as a JSON-RPC error: the upstream itself is well."""
+
+
+class UpstreamOpenError(UpstreamError):
+    """Too many calls of the upstream failed in a row, so none is made for now; nothing was sent."""
+
+    code = "upstream_open"
+    retryable_by_default = True
 
 
 class ResultTooLargeError(UpstreamError):

@@ -1,10 +1,12 @@
 """What the stages need from the outside world; adapters satisfy it without inheriting."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from podium.domain.execution import Event, Execution, StepRecord
-from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
+from podium.domain.relay import Message, UpstreamChange
+from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
 ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
 """Called with (progress, total, message) as an upstream reports them."""
@@ -92,6 +94,114 @@ class Upstreams(Protocol):
         ...
 
 
+class Front(Protocol):
+    """The client behind one request that is passed on, as far as an upstream may know it."""
+
+    @property
+    def session(self) -> str:
+        """A name of the client's session; of the request itself where there are no sessions."""
+        ...
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether the client speaks 2026-07-28, where nobody asks it anything directly."""
+        ...
+
+    @property
+    def principal(self) -> str:
+        """Who has logged in; empty where nobody has to."""
+        ...
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the client offers, as it declared it."""
+        ...
+
+    @property
+    def log_level(self) -> str | None:
+        """The least severe log messages that the client wants; None if it did not say."""
+        ...
+
+    @property
+    def home(self) -> "Front | None":
+        """The client outside of any request, for as long as its session lasts."""
+        ...
+
+    async def ask(self, method: str, params: Message) -> Message:
+        """Ask the client and return its answer.
+
+        Raises:
+            PeerError: it refused, or cannot be asked.
+
+        """
+        ...
+
+    async def tell(self, method: str, params: Message) -> None:
+        """Send the client a notification; one that is gone misses it."""
+        ...
+
+
+class Relay(Protocol):
+    """The upstreams as clients see them through Podium: messages go both ways unchanged."""
+
+    def server_ids(self) -> tuple[str, ...]:
+        """Return every configured upstream that is not disabled, in file order."""
+        ...
+
+    async def request(
+        self,
+        server_id: str,
+        method: str,
+        params: Message,
+        front: Front,
+        on_progress: ProgressCallback | None = None,
+    ) -> Message:
+        """Pass a client's request on and return the result as it came.
+
+        What the upstream asks meanwhile reaches the client: directly, or, where the client is
+        modern, as an `input_required` result.
+
+        Raises:
+            PeerError: the upstream answered with a JSON-RPC error.
+            PodiumError: it cannot be reached or used, and why.
+
+        """
+        ...
+
+    async def listed(self, server_id: str, method: str) -> list[Message]:
+        """Return all that an upstream lists; kept until it says that this changed.
+
+        Raises:
+            PodiumError: the upstream cannot be used.
+
+        """
+        ...
+
+    async def watch(self, server_id: str, uri: str) -> None:
+        """Have changes of a resource reported; every call wants its `unwatch`."""
+        ...
+
+    async def unwatch(self, server_id: str, uri: str) -> None:
+        """Take one `watch` back."""
+        ...
+
+    def listen(self, listener: Callable[[UpstreamChange], None]) -> Callable[[], None]:
+        """Have a listener called with every change; return what ends that."""
+        ...
+
+    def note_offer(self, capabilities: Mapping[str, Any]) -> None:
+        """Take note of what a client offers, before any upstream is started for it."""
+        ...
+
+    async def tell(self, session: str, method: str, params: Message) -> None:
+        """Pass a notification of a client on to the upstreams that know its session."""
+        ...
+
+    def leave(self, session: str) -> None:
+        """Close what was opened for a client's session."""
+        ...
+
+
 class Journal(Protocol):
     """The record of executions."""
 
@@ -123,4 +233,51 @@ class EraMemory(Protocol):
 
     def remember(self, server_id: str, fingerprint: str, era: dict[str, Any]) -> None:
         """Keep it; failing to is not an error."""
+        ...
+
+
+class Pins(Protocol):
+    """The definitions of tools that count as accepted: at first sight, then by a person only."""
+
+    def of(self, server_id: str) -> Mapping[str, Pin]:
+        """Return what is on record for a server, by the names of its tools.
+
+        Raises:
+            PinsInvalidError: the record cannot be relied on.
+
+        """
+        ...
+
+    def keep(self, server_id: str, pins: Mapping[str, Pin], *, replace: bool) -> None:
+        """Put definitions on record; unless `replace`, one that is there already stays.
+
+        Raises:
+            PinsInvalidError: the record cannot be relied on.
+
+        """
+        ...
+
+    def version(self) -> Hashable:
+        """Return a value that differs once the record has changed, whoever changed it."""
+        ...
+
+
+class Tokens(Protocol):
+    """What logins brought, one JSON object for each server; nobody else may read it."""
+
+    def load(self, server_id: str) -> dict[str, Any] | None:
+        """Return what was kept, or None if there is nothing that can be used."""
+        ...
+
+    def save(self, server_id: str, login: Mapping[str, Any]) -> None:
+        """Keep it.
+
+        Raises:
+            OSError: it cannot be written.
+
+        """
+        ...
+
+    def locked(self, server_id: str) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from renewing the same tokens inside the block."""
         ...

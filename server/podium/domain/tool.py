@@ -2,17 +2,22 @@
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from podium.domain.breaker import Circuit
 
 Effects = Literal["read", "write", "destructive"]
 MAX_DEPTH = 100  # levels of a result that expressions see; a deeper one is text to them
-UpstreamState = Literal["disabled", "idle", "starting", "ready", "failed", "closed"]
+UpstreamState = Literal["disabled", "idle", "starting", "ready", "asleep", "failed", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool of one upstream; `definition` is the JSON as it came, nothing dropped."""
+    """One tool of one upstream.
+
+    `definition` is the JSON as it came, nothing dropped but characters that nobody can see.
+    """
 
     server_id: str
     name: str
@@ -47,6 +52,33 @@ class QuarantinedTool:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTool:
+    """A tool that is held back: its definition is not the accepted one, or none is on record.
+
+    `changes` says in a few lines what is different. `definition` is the one that could be accepted
+    in place of the one on record; None where that is not known.
+    """
+
+    name: str
+    reason: str
+    changes: tuple[str, ...] = ()
+    definition: dict[str, Any] | None = field(default=None, repr=False)
+    on_record: dict[str, Any] | None = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form."""
+        return {"name": self.name, "reason": self.reason, "changes": list(self.changes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What is on record of an accepted definition: its hash, and itself unless it is too long."""
+
+    sha256: str
+    definition: dict[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +157,29 @@ class ToolMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """What an upstream said that nobody waits for, since Podium knows it; all of it was dropped."""
+
+    ignored_lines: int = 0
+    dropped_notifications: int = 0
+    stderr_bytes: int = 0
+
+    def __add__(self, other: "Noise") -> "Noise":
+        return Noise(
+            self.ignored_lines + other.ignored_lines,
+            self.dropped_notifications + other.dropped_notifications,
+            self.stderr_bytes + other.stderr_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamStatus:
-    """How one upstream is doing; `reason` says why it is not ready, `era` its revision."""
+    """How one upstream is doing; `reason` says why it is not ready, `era` its revision.
+
+    `circuit` tells whether calls are let through; an open one lets the next through as a probe in
+    `probe_in_seconds`. `held` are the tools that are held back until a person accepts them,
+    `warnings` what is odd about the others.
+    """
 
     server_id: str
     state: UpstreamState
@@ -137,6 +190,12 @@ class UpstreamStatus:
     started_in_ms: float | None = None
     restarts: int = 0
     target: str = ""
+    circuit: Circuit = "closed"
+    failures_in_a_row: int = 0
+    probe_in_seconds: float | None = None
+    noise: Noise = field(default_factory=Noise)
+    held: tuple[HeldTool, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form of an upstream's status."""
@@ -152,4 +211,10 @@ class UpstreamStatus:
             "started_in_ms": self.started_in_ms,
             "restarts": self.restarts,
             "target": self.target,
+            "circuit": self.circuit,
+            "failures_in_a_row": self.failures_in_a_row,
+            "probe_in_seconds": self.probe_in_seconds,
+            "noise": asdict(self.noise),
+            "held": [tool.to_dict() for tool in self.held],
+            "warnings": list(self.warnings),
         }

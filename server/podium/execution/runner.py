@@ -109,8 +109,8 @@ class Runner:
         started = clock.monotonic()
         is_out = False
         try:
-            await recorder.execution(execution)
-            if tool.effects != "read":
+            if tool.effects != "read":  # an interrupted read leaves nothing in doubt
+                await recorder.execution(execution)
                 await recorder.intent(execution.id, record)
             is_out = True
             result = await self.outside.upstreams.call_tool(
@@ -144,7 +144,7 @@ class Runner:
             execution.error, execution.result = record.error, record.output
             execution.duration_ms = record.duration_ms = _milliseconds(clock.monotonic() - started)
             with anyio.CancelScope(shield=True):
-                await recorder.execution(execution)
+                await recorder.execution(execution)  # with its step
         return result
 
 

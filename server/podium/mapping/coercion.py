@@ -11,6 +11,7 @@ from podium.documents import dotted
 from podium.domain.errors import Fault
 from podium.domain.naming import did_you_mean, nearest
 from podium.mapping.functions.common import brief
+from podium.mapping.plain import fits_plainly
 from podium.mapping.schemas import errors_of, fits, validator_of
 
 MAX_DEPTH = 64  # levels of a value that are looked at
@@ -25,6 +26,8 @@ def coerce_arguments(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[
     "12" becomes 12 and 12 "12", 12.0 becomes 12, "true" becomes true, and a single value a list of
     one; what fits already or cannot be coerced stays as it is.
     """
+    if fits_plainly(arguments, schema):
+        return arguments
     validator = validator_of(schema)
     if validator is None:
         return arguments
@@ -40,6 +43,8 @@ def schema_faults(value: Any, schema: Any, *, root: str = "") -> list[Fault]:
 
     `root` is what the value itself is called in the places of the faults.
     """
+    if fits_plainly(value, schema):
+        return []
     validator = validator_of(schema)
     if validator is None:
         return []

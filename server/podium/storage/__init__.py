@@ -1,1 +1,1 @@
-"""Adapter to what survives a restart: the journal and the remembered protocol eras."""
+"""Adapter to what survives a restart: journal, protocol eras, accepted tools, logins."""

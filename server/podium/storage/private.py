@@ -23,14 +23,20 @@ def make_private_file(path: Path) -> None:
         path.chmod(PRIVATE_FILE)
 
 
-def replace_private_file(path: Path, data: bytes) -> None:
-    """Put a whole file in place, so that a reader sees the old or the new, no mix."""
+def replace_private_file(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Put a whole file in place, so that a reader sees the old or the new, no mix.
+
+    With `durable` that holds after a power cut as well.
+    """
     make_private_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

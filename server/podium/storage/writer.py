@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Literal
 
 import anyio
@@ -23,6 +23,7 @@ from podium.storage.database import connect, identity, is_corrupt, set_aside
 
 QUEUED_JOBS = 1_024  # what may wait before callers do; one job holds a few values of 64 kB at most
 BATCH_JOBS = 512
+GATHER_SECONDS = 0.05  # for more lazy writes: waking the thread for each costs more than writing it
 ROOM_SECONDS = 5.0  # how long a caller waits for room in the queue
 ANSWER_SECONDS = 30.0  # how long a caller waits for its job; several batches on a slow disk
 CLOSE_SECONDS = 10.0  # how long closing waits for what is queued
@@ -57,6 +58,7 @@ class Writer:
         self._before_connect = before_connect
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._room = anyio.Semaphore(QUEUED_JOBS)
+        self._is_urgent = Event()
         self._thread = Thread(target=self._run, name="podium-journal", daemon=True)
         self._token: EventLoopToken | None = None
         self._connection: sqlite3.Connection | None = None
@@ -74,6 +76,7 @@ class Writer:
         """Write what is queued, for `CLOSE_SECONDS` at most, and end."""
         self._is_closed = True
         self._jobs.put(None)
+        self._is_urgent.set()
         with anyio.CancelScope(shield=True):
             limiter = anyio.CapacityLimiter(1)  # no queueing behind other people's threads
             await to_thread.run_sync(self._thread.join, CLOSE_SECONDS, limiter=limiter)
@@ -107,6 +110,8 @@ class Writer:
     async def _queue(self, job: _Job) -> bool:
         if not self._is_closed and await self._has_room():
             self._jobs.put(job)
+            if job.kind != "lazy" or self._room.value < QUEUED_JOBS // 2:
+                self._is_urgent.set()
             return True
         self.lost_writes += job.is_record
         return False
@@ -143,6 +148,9 @@ class Writer:
         batch: list[_Job] = []
         try:
             job = self._jobs.get()
+            if job is not None and job.kind == "lazy":
+                self._is_urgent.wait(GATHER_SECONDS)
+            self._is_urgent.clear()
             while job is not None:
                 batch.append(job)
                 if len(batch) == BATCH_JOBS:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 # CSI and OSC sequences first, as a whole, so that no harmless-looking rest of them stays.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _KEPT = frozenset("\n\t")
 
 
@@ -12,7 +12,7 @@ def printable(text: str) -> str:
     """Return the text without escape sequences, control and invisible formatting characters."""
     if text.isprintable():
         return text
-    text = _ESCAPES.sub("", text)
+    text = ESCAPES.sub("", text)
     return "".join(
         char
         for char in text

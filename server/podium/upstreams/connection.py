@@ -1,7 +1,8 @@
 """One living connection to one upstream: its era, its tools, the calls on it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -16,11 +17,14 @@ from podium.domain.errors import (
     UpstreamProtocolError,
 )
 from podium.domain.ports import Clock, ProgressCallback
-from podium.domain.tool import QuarantinedTool, Tool, ToolResult
+from podium.domain.relay import ChangeKind, Message
+from podium.domain.tool import Noise, QuarantinedTool, Tool, ToolResult
 from podium.upstreams import sdk
 from podium.upstreams.definitions import ToolList, read_tools
 from podium.upstreams.era import Era, ProbeEndedError, negotiate, remembered_era
 from podium.upstreams.http import open_http
+from podium.upstreams.keeper import Keeper
+from podium.upstreams.line import Line
 from podium.upstreams.results import failure, read_result
 from podium.upstreams.sdk import RpcError, Wire
 from podium.upstreams.settings import UpstreamSettings
@@ -32,6 +36,18 @@ ADOPTED_LIST_SECONDS = 8.0  # a remembered era may be wrong, and a wrong one may
 SETTLE_SECONDS = 0.2  # several changes of the list in a row are fetched once
 LISTEN_AGAIN_SECONDS = 5.0
 LISTEN_ATTEMPTS = 5  # in a row that end at once; then changes show at the next start only
+WATCHED_RESOURCES = 256  # of one upstream, for all clients together
+
+ChangeListener = Callable[[ChangeKind, str], None]
+"""Called with what changed; for `updated` with the URI of the resource."""
+
+Offer = Callable[[], Mapping[str, Any]]
+"""Returns the capabilities that a handshake declares, as late as possible."""
+
+_CHANGES: Mapping[str, ChangeKind] = {
+    "notifications/prompts/list_changed": "prompts",
+    "notifications/resources/list_changed": "resources",
+}
 
 
 class Connection:
@@ -47,10 +63,13 @@ class Connection:
         wire: Wire,
         *,
         longest_list: int,
+        on_change: ChangeListener,
+        offer: Offer,
         child: ChildProcess | None = None,
     ) -> None:
         self.ended = anyio.Event()
-        self.era = Era("", is_modern=False)
+        self.line = Line(wire, child=child)
+        self.is_modern_only = False
         self.tool_list = ToolList()
         self._settings = settings
         self._clock = clock
@@ -60,6 +79,15 @@ class Connection:
         self._cause = ""
         self._slots = anyio.Semaphore(settings.concurrent_calls)
         self._changed = anyio.Event()
+        self._on_change = on_change
+        self._offer = offer
+        self._watched: set[str] = set()
+        self._watched_anew = anyio.Event()
+
+    @property
+    def era(self) -> Era:
+        """The revision that was settled, with what the server declared."""
+        return self.line.era
 
     # --- starting
 
@@ -73,12 +101,14 @@ class Connection:
         remembered = remembered_era(memory)
         if remembered is not None and await self._adopted(remembered):
             return
-        self.era = await negotiate(self._wire, None if remembered is not None else memory)
+        self.line.era, self.line.offered = await negotiate(
+            self._wire, None if remembered is not None else memory, self._offer
+        )
         self.tool_list = await self._fetch_tools()
 
     async def _adopted(self, era: Era) -> bool:
         """Whether the remembered era still holds, shown by listing the tools in it."""
-        self.era = era
+        self.line.era = era
         with anyio.move_on_after(ADOPTED_LIST_SECONDS):
             try:
                 self.tool_list = await self._fetch_tools()
@@ -118,7 +148,7 @@ class Connection:
         if not cut:
             return listed
         rest = QuarantinedTool("(the rest)", f"{cut}; what follows is left out")
-        return ToolList(listed.tools, (*listed.quarantined, rest), listed.hidden)
+        return replace(listed, quarantined=(*listed.quarantined, rest))
 
     async def _list_page(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         stamped, headers = self.era.stamped("tools/list", params)
@@ -138,10 +168,14 @@ class Connection:
 
     # --- living
 
-    def notice(self, method: str) -> None:
-        """Take a notification; only a changed list of tools matters."""
+    def notice(self, method: str, params: Message) -> None:
+        """Take a notification of a change."""
         if method == "notifications/tools/list_changed":
             self._changed.set()
+        elif method in _CHANGES:
+            self._on_change(_CHANGES[method], "")
+        elif method == "notifications/resources/updated" and isinstance(params.get("uri"), str):
+            self._on_change("updated", params["uri"])
 
     async def keep_tools_fresh(self) -> None:
         """Fetch the tools again whenever the upstream says that they changed."""
@@ -154,32 +188,66 @@ class Connection:
                     self.tool_list = await self._fetch_tools()
                 except (RpcError, UpstreamError):
                     continue  # the known list stays; calls tell what is wrong with the upstream
+                self._on_change("tools", "")
 
     async def listen(self) -> None:
         """Keep a stream of changes open, which is how a modern server announces them.
 
         Nothing is replayed, so the tools are fetched again after each interruption.
         """
-        if not (self.era.is_modern and self.era.announces_tools):
+        if not (self.era.is_modern and self.era.announced):
             return
-        method = "subscriptions/listen"
-        params, headers = self.era.stamped(method, {"notifications": {"toolsListChanged": True}})
         failures = 0
         for number in count(1):
             began = self._clock.monotonic()
-            try:
-                await self._wire.request(
-                    method, params, headers=headers, identifier=f"listen-{number}"
-                )
-            except RpcError as error:
-                if error.code == sdk.METHOD_NOT_FOUND:
-                    return
+            if not await self._listen_once(self.era.announced, f"listen-{number}"):
+                return
             lasted = self._clock.monotonic() - began > LISTEN_AGAIN_SECONDS
             failures = 0 if lasted else failures + 1
             if failures == LISTEN_ATTEMPTS:
                 return
             await self._clock.sleep(LISTEN_AGAIN_SECONDS)
             self._changed.set()
+            for kind in _CHANGES.values():
+                self._on_change(kind, "")
+
+    async def _listen_once(self, wanted: Mapping[str, Any], identifier: str) -> bool:
+        """Listen until the server ends it; False if it never will be of use."""
+        method = "subscriptions/listen"
+        params, headers = self.era.stamped(method, {"notifications": wanted})
+        try:
+            await self._wire.request(method, params, headers=headers, identifier=identifier)
+        except RpcError as error:
+            return error.code != sdk.METHOD_NOT_FOUND
+        return True
+
+    # --- resources that clients watch
+
+    async def watch(self, uris: set[str]) -> None:
+        """Have changes of exactly these resources reported."""
+        uris = set(sorted(uris)[:WATCHED_RESOURCES])
+        if not self.era.is_modern:
+            await self.line.watch(uris, self._settings.start_seconds)
+        elif uris != self._watched:
+            self._watched = uris
+            self._watched_anew.set()
+
+    async def keep_watching(self) -> None:
+        """Keep a stream of changes of the watched resources open; for modern servers."""
+        for number in count(1):
+            self._watched_anew = anyio.Event()
+            async with anyio.create_task_group() as tasks:
+                if self._watched:
+                    tasks.start_soon(self._watch_on, sorted(self._watched), number)
+                await self._watched_anew.wait()
+                tasks.cancel_scope.cancel()
+
+    async def _watch_on(self, uris: list[str], number: int) -> None:
+        for attempt in range(LISTEN_ATTEMPTS):
+            wanted = {"resourceSubscriptions": uris}
+            if not await self._listen_once(wanted, f"watch-{number}-{attempt}"):
+                return
+            await self._clock.sleep(LISTEN_AGAIN_SECONDS)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -193,7 +261,9 @@ class Connection:
 
     async def _run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         try:
-            await self._wire.run(self.notice, task_status=task_status)
+            await self._wire.run(
+                self.notice, self.line.word, self.line.question, task_status=task_status
+            )
         finally:
             self.ended.set()
 
@@ -208,6 +278,10 @@ class Connection:
         if self._cause or self._child is None:
             return self._cause or "the connection was closed"
         return await self._child.obituary()
+
+    def noise(self) -> Noise:
+        """Return how much was dropped of what the process said; nothing over HTTP."""
+        return Noise() if self._child is None else self._child.noise()
 
     def last_words(self) -> str:
         """Return what the process last wrote to stderr; empty over HTTP."""
@@ -229,11 +303,13 @@ class Connection:
         stamped, headers = self.era.stamped("tools/call", params, tool.input_schema)
         progress = None if on_progress is None else _cleaned_progress(on_progress)
         try:
-            raw = await self._wire.request(
-                "tools/call", stamped, headers=headers, on_progress=progress
-            )
+            self.line.was_used = True
+            with self.line.serving(None):
+                raw = await self._wire.request(
+                    "tools/call", stamped, headers=headers, on_progress=progress
+                )
         except RpcError as error:
-            raise await self._call_failure(tool, error) from None
+            raise await self.call_failure(tool.full_name, error) from None
         return read_result(tool.full_name, raw, is_modern=self.era.is_modern)
 
     @asynccontextmanager
@@ -242,25 +318,26 @@ class Connection:
         async with self._slots:
             yield
 
-    async def _call_failure(self, tool: Tool, error: RpcError) -> UpstreamError:
+    async def call_failure(self, subject: str, error: RpcError) -> UpstreamError:
+        """Return what the failure of a request means, `subject` being what was asked for."""
         if error.code == sdk.CLOSED:
             if self._child is not None:
                 self.ended.set()  # open calls hear of it first; the next one must not come here
             return UpstreamClosedError(
-                f"{tool.full_name}: the upstream went away during the call: "
+                f"{subject}: the upstream went away during the call: "
                 f"{await self._closed_cause(error)}",
                 hint="call it again: the upstream is then started anew",
             )
         if error.code == sdk.SESSION_LOST:
             self.end("the server no longer knew the session")
             return UpstreamClosedError(
-                f"{tool.full_name}: the server no longer knows Podium's session",
+                f"{subject}: the server no longer knows Podium's session",
                 hint="call it again: a new session is then begun",
                 sent=False,
             )
         if error.code == sdk.UNREACHABLE:
             self.end(f"the server cannot be reached: {words_of(error.message)}")
-        return failure(tool.full_name, error)
+        return failure(subject, error)
 
     async def _closed_cause(self, error: RpcError) -> str:
         # Over HTTP one answer may break off while the server goes on, and that has no obituary.
@@ -289,7 +366,13 @@ def _cleaned_progress(callback: ProgressCallback) -> ProgressCallback:
 
 @asynccontextmanager
 async def connect(
-    settings: UpstreamSettings, clock: Clock, *, longest_list: int
+    settings: UpstreamSettings,
+    clock: Clock,
+    *,
+    longest_list: int,
+    keeper: Keeper,
+    on_change: ChangeListener,
+    offer: Offer,
 ) -> AsyncIterator[Connection]:
     """Open an upstream's transport and keep its messages moving; leaving closes everything.
 
@@ -299,13 +382,26 @@ async def connect(
     """
     if settings.url is not None:
         async with open_http(settings) as (read, write):
-            connection = Connection(settings, clock, Wire(read, write), longest_list=longest_list)
+            connection = Connection(
+                settings,
+                clock,
+                Wire(read, write),
+                longest_list=longest_list,
+                on_change=on_change,
+                offer=offer,
+            )
             async with connection.running():
                 yield connection
         return
-    async with open_child(settings) as child:
+    async with open_child(settings, keeper) as child:
         connection = Connection(
-            settings, clock, Wire(child, child), longest_list=longest_list, child=child
+            settings,
+            clock,
+            Wire(child, child),
+            longest_list=longest_list,
+            on_change=on_change,
+            offer=offer,
+            child=child,
         )
         async with connection.running():
             yield connection

@@ -4,7 +4,7 @@ Two eras: up to 2025-11-25 a connection begins with a handshake; since 2026-07-2
 carries its own envelope and nothing has to be sent first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -16,6 +16,15 @@ from podium.upstreams.sdk import RpcError, Wire
 PROBE_SECONDS = 3.0  # a server that does not know `server/discover` may just be silent
 CLIENT = {"name": "podium", "version": installed_version("podium-mcp")}
 LEGACY: Mapping[str, Any] = {"era": "legacy"}
+
+
+_REMEMBERED: Mapping[str, tuple[str, ...]] = {
+    "tools": ("listChanged",),
+    "prompts": ("listChanged",),
+    "resources": ("listChanged", "subscribe"),
+    "completions": (),
+    "logging": (),
+}
 
 
 class ProbeEndedError(Exception):
@@ -35,17 +44,30 @@ class Era:
         method: str,
         params: Mapping[str, Any],
         input_schema: Mapping[str, Any] | None = None,
+        client_capabilities: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Return params and HTTP headers as this era wants them."""
         if self.is_modern:
-            return sdk.modern_envelope(method, params, self.version, CLIENT, input_schema)
+            return sdk.modern_envelope(
+                method, params, self.version, CLIENT, input_schema, client_capabilities
+            )
         return dict(params), sdk.handshake_headers(self.version)
 
+    def declares(self, name: str, feature: str | None = None) -> bool:
+        """Whether the server declares a capability, or that feature of it."""
+        declared = self.capabilities.get(name)
+        if feature is None:
+            return declared is not None
+        return isinstance(declared, Mapping) and declared.get(feature) is True
+
     @property
-    def announces_tools(self) -> bool:
-        """Whether the server says that it tells when its list of tools changes."""
-        tools = self.capabilities.get("tools")
-        return isinstance(tools, Mapping) and tools.get("listChanged") is True
+    def announced(self) -> dict[str, bool]:
+        """The lists whose changes the server announces, as `subscriptions/listen` names them."""
+        return {
+            f"{name}ListChanged": True
+            for name in ("tools", "prompts", "resources")
+            if self.declares(name, "listChanged")
+        }
 
     def to_memory(self) -> dict[str, Any]:
         """Return what is worth remembering."""
@@ -54,7 +76,11 @@ class Era:
         return {
             "era": "modern",
             "version": self.version,
-            "capabilities": {"tools": {"listChanged": self.announces_tools}},
+            "capabilities": {
+                name: {feature: True for feature in features if self.declares(name, feature)}
+                for name, features in _REMEMBERED.items()
+                if self.declares(name)
+            },
         }
 
 
@@ -72,8 +98,12 @@ def remembered_era(memory: Mapping[str, Any] | None) -> Era | None:
     )
 
 
-async def negotiate(wire: Wire, memory: Mapping[str, Any] | None) -> Era:
+async def negotiate(
+    wire: Wire, memory: Mapping[str, Any] | None, offer: Callable[[], Mapping[str, Any]]
+) -> tuple[Era, Mapping[str, Any]]:
     """Find out the era on a fresh connection; a remembered legacy server is not probed again.
+
+    With it comes what was offered in the handshake, if there was one.
 
     Raises:
         RpcError: the upstream refused, or went away.
@@ -83,18 +113,19 @@ async def negotiate(wire: Wire, memory: Mapping[str, Any] | None) -> Era:
     """
     if not _is_legacy(memory):
         try:
-            return await _discover(wire, sdk.LATEST_MODERN_VERSION)
+            return await _discover(wire, sdk.LATEST_MODERN_VERSION), {}
         except _NotModernError as answer:
             if answer.version is not None:
-                return await _rediscover(wire, answer.version)
+                return await _rediscover(wire, answer.version), {}
+    offered = offer()
     try:
-        return await _initialize(wire)
+        return await handshake(wire, offered), offered
     except RpcError as error:
         # This code is a modern server's: it was slow to start, and answered the probe too late.
         version = _mutual_version(error)
         if version is None:
             raise
-        return await _rediscover(wire, version)
+        return await _rediscover(wire, version), {}
 
 
 def _is_legacy(memory: Mapping[str, Any] | None) -> bool:
@@ -147,10 +178,17 @@ async def _rediscover(wire: Wire, version: str) -> Era:
         ) from error
 
 
-async def _initialize(wire: Wire) -> Era:
+async def handshake(wire: Wire, capabilities: Mapping[str, Any] | None = None) -> Era:
+    """Begin a connection of the era before 2026-07-28, offering what a client offers.
+
+    Raises:
+        RpcError: the upstream refused, or went away.
+        UpstreamProtocolError: there is no revision that both sides speak.
+
+    """
     offer = {
         "protocolVersion": sdk.LATEST_HANDSHAKE_VERSION,
-        "capabilities": {},
+        "capabilities": dict(capabilities or {}),
         "clientInfo": CLIENT,
     }
     result = await wire.request("initialize", offer, can_be_cancelled=False)

@@ -17,6 +17,14 @@ from typing_extensions import override
 
 from podium.domain.errors import UpstreamUnavailableError
 from podium.upstreams import sdk
+from podium.upstreams.addresses import AddressPolicy
+from podium.upstreams.checked_http import (
+    CheckedTransport,
+    RedirectRefusedError,
+    Resolve,
+    look_up,
+)
+from podium.upstreams.oauth import LoginNeededError, LoginSession
 from podium.upstreams.settings import UpstreamSettings
 
 CONNECT_SECONDS = 10.0
@@ -25,6 +33,7 @@ NOTIFY_SECONDS = 5.0  # for a server to take a notification
 END_SESSION_SECONDS = 2.0  # for the goodbye to a server with sessions
 SPARE_CONNECTIONS = 8  # beside the calls: listening, cancelling, ending
 SESSION_HEADER = "mcp-session-id"
+AUTHORIZATION = "authorization"
 LONGEST_ERROR_BYTES = 65_536  # read of the body of a refusal
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -37,19 +46,27 @@ class TooLargeError(Exception):
 class TellingClient(httpx2.AsyncClient):
     """An HTTP client that answers a POST with a JSON-RPC error where the exchange failed."""
 
-    def __init__(self, longest_body_bytes: int, **options: Any) -> None:
+    def __init__(
+        self,
+        server_id: str,
+        longest_body_bytes: int,
+        login: LoginSession | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.background: anyio.abc.TaskGroup | None = None
+        self._server_id = server_id
         self._longest = longest_body_bytes
+        self._login = login
 
     @override
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send a request; a POST never raises for what is wrong with network or server."""
         if request.method == "DELETE":
             with anyio.fail_after(END_SESSION_SECONDS):
-                return await super().send(request, **options)
+                return await self._sent_or_refused(request, **options)
         if request.method != "POST":
-            return await super().send(request, **options)
+            return await self._sent_or_refused(request, **options)
         kind = sdk.kind_of_body(request.content)
         if kind == "request":
             return await self._told_send(request, **options)
@@ -69,18 +86,61 @@ class TellingClient(httpx2.AsyncClient):
 
     async def _told_send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         try:
-            return await self._checked(request, await super().send(request, **options))
+            return await self._checked(request, await self._sent(request, **options))
+        except LoginNeededError as error:
+            return self._asks_for_login(request, str(error))
+        except RedirectRefusedError as error:
+            return _told(request, HTTPStatus.BAD_GATEWAY, sdk.HTTP_STATUS, str(error))
         except httpx2.TransportError as error:
             code = sdk.UNREACHABLE if isinstance(error, _NOT_SENT) else sdk.CLOSED
             return _told(request, HTTPStatus.BAD_GATEWAY, code, str(error) or type(error).__name__)
         except TooLargeError as error:
             return _told(request, HTTPStatus.BAD_GATEWAY, sdk.TOO_LARGE, str(error))
 
+    async def _sent(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send a request with the login, if there is one; a refused token is renewed once."""
+        if self._login is None:
+            return await super().send(request, **options)
+        token = await self._login.token()
+        request.headers[AUTHORIZATION] = f"Bearer {token}"
+        response = await super().send(request, **options)
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        await response.aclose()
+        token = await self._login.token_instead_of(token)
+        request.headers[AUTHORIZATION] = f"Bearer {token}"
+        response = await super().send(request, **options)
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        await response.aclose()
+        raise LoginNeededError("it refuses the login, although that was just renewed")
+
+    async def _sent_or_refused(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        try:
+            return await self._sent(request, **options)
+        except LoginNeededError:
+            return httpx2.Response(HTTPStatus.UNAUTHORIZED, request=request)
+
+    def _asks_for_login(self, request: httpx2.Request, reason: str) -> httpx2.Response:
+        command = f"podium login {self._server_id}"
+        hint = f"log in: {command}"
+        if self._login is None:
+            hint = (
+                f"if it wants OAuth, add `oauth: {{}}` to mcpServers.{self._server_id} in "
+                f"config.yaml, then: {command}; else give credentials in `headers`"
+            )
+        status = HTTPStatus.UNAUTHORIZED
+        told = f"{reason} ({command})"
+        return _told(request, status, sdk.LOGIN_REQUIRED, told, {"hint": hint})
+
     async def _checked(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         is_json = response.headers.get("content-type", "").lower().startswith("application/json")
         is_refusal = response.status_code >= HTTPStatus.BAD_REQUEST
-        if response.next_request is not None or not (is_json or is_refusal):
-            return response  # a redirect, or a stream of events, each bounded, or nothing to read
+        if response.status_code == HTTPStatus.UNAUTHORIZED and AUTHORIZATION not in request.headers:
+            await response.aclose()
+            return self._asks_for_login(request, "it wants a login")
+        if not (is_json or is_refusal):
+            return response  # a stream of events, each bounded, or nothing to read
         bound = min(self._longest, LONGEST_ERROR_BYTES) if is_refusal else self._longest
         try:
             body = await _bounded_body(response, bound)
@@ -127,7 +187,9 @@ def _told(
 
 
 @asynccontextmanager
-async def open_http(settings: UpstreamSettings) -> AsyncIterator[tuple[Any, Any]]:
+async def open_http(
+    settings: UpstreamSettings, resolve: Resolve = look_up
+) -> AsyncIterator[tuple[Any, Any]]:
     """Yield the read and write stream of a streamable HTTP upstream; connects with the first send.
 
     Calls have time limits of their own and a stream of events may be silent for long, so reading
@@ -148,12 +210,18 @@ async def open_http(settings: UpstreamSettings) -> AsyncIterator[tuple[Any, Any]
             sent=False,
         ) from error
     timeout = httpx2.Timeout(SEND_SECONDS, connect=CONNECT_SECONDS, read=None)
+    policy = AddressPolicy(settings.url or "", settings.allow_addresses)
     connections = settings.concurrent_calls + SPARE_CONNECTIONS
+    login = None
+    if settings.oauth is not None and settings.tokens is not None:
+        login = LoginSession(settings.server_id, policy, settings.tokens, resolve=resolve)
     client = TellingClient(
+        settings.server_id,
         settings.result_bytes,
+        login,
         headers=headers,
         timeout=timeout,
-        limits=httpx2.Limits(max_connections=connections),
+        transport=CheckedTransport(policy, most_connections=connections, resolve=resolve),
     )
     async with client, anyio.create_task_group() as client.background:
         async with sdk.http_streams(settings.url or "", client, settings.result_bytes) as streams:

@@ -2,19 +2,26 @@
 
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 import anyio.abc
 
+from podium.domain.breaker import BreakerRules
 from podium.domain.errors import UnknownServerError, UpstreamUnavailableError
 from podium.domain.limits import Limits
 from podium.domain.naming import did_you_mean
-from podium.domain.ports import Clock, EraMemory, ProgressCallback
+from podium.domain.ports import Clock, EraMemory, Pins, ProgressCallback
 from podium.domain.redaction import Redactor
-from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
+from podium.domain.relay import ChangeKind, UpstreamChange
+from podium.domain.tool import HeldTool, Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.upstreams.catalog import Catalog
+from podium.upstreams.keeper import Keeper
+from podium.upstreams.names import warnings_of_names
 from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.upstream import Upstream
 
@@ -37,9 +44,13 @@ class UpstreamPool:
         limits: Limits | None = None,
         chance: Callable[[], float] | None = None,
         redactor: Redactor | None = None,
+        rules: BreakerRules | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self._tasks: anyio.abc.TaskGroup | None = None
         self._is_open = False
+        self._keeper = Keeper()
+        self._listeners: list[Callable[[UpstreamChange], None]] = []
         self._upstreams = {
             one.server_id: Upstream(
                 one,
@@ -48,11 +59,16 @@ class UpstreamPool:
                 chance=chance or random.SystemRandom().random,
                 redactor=redactor or Redactor(),
                 longest_list=(limits or Limits()).tools_per_server,
-                spawn=self._spawn,
+                spawn=self.spawn,
+                rules=rules or BreakerRules(),
+                keeper=self._keeper,
+                on_change=partial(self._announce, one.server_id),
+                pins=pins,
             )
             for one in settings
         }
         self._catalog = Catalog(())
+        self._named: tuple[tuple[Tool, ...], dict[str, tuple[str, ...]]] | None = None
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
@@ -73,7 +89,10 @@ class UpstreamPool:
             upstream.close()
         self._tasks.cancel_scope.deadline = anyio.current_time() + CLOSE_SECONDS
         # The error that ends the block goes its own way: the group would wrap it in a group.
-        await self._tasks.__aexit__(None, None, None)
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            await self._keeper.aclose()
 
     # --- the port
 
@@ -94,7 +113,7 @@ class UpstreamPool:
             UpstreamError: the upstream cannot be started.
 
         """
-        return await self._upstream(server_id).tool(tool_id)
+        return await self.find(server_id).tool(tool_id)
 
     async def call_tool(
         self,
@@ -117,7 +136,7 @@ class UpstreamPool:
 
         """
         seconds = LONGEST_CALL_SECONDS if timeout_seconds is None else timeout_seconds
-        return await self._upstream(server_id).call(tool_id, arguments, seconds, on_progress)
+        return await self.find(server_id).call(tool_id, arguments, seconds, on_progress)
 
     async def search(self, query: str, limit: int) -> list[ToolMatch]:
         """Return the tools that fit a query, best first; an empty query lists all tools.
@@ -140,7 +159,44 @@ class UpstreamPool:
 
     def statuses(self) -> list[UpstreamStatus]:
         """Return the state of every configured upstream, in file order."""
-        return [upstream.status() for upstream in self._upstreams.values()]
+        tools = self.tools()
+        if self._named is None or self._named[0] != tools:
+            self._named = tools, warnings_of_names(tools, tuple(self._upstreams))
+        alike = self._named[1]
+        return [
+            replace(status, warnings=(*status.warnings, *alike.get(status.server_id, ())))
+            for status in (upstream.status() for upstream in self._upstreams.values())
+        ]
+
+    async def held(self, server_id: str, tool_id: str | None = None) -> tuple[HeldTool, ...]:
+        """Return the tools of an upstream, or the one, if held back; starts it if need be.
+
+        Raises:
+            UnknownServerError, UnknownToolError: no such upstream or tool.
+            PinsInvalidError: what was accepted is not known.
+            UpstreamError: the upstream cannot be started.
+
+        """
+        upstream = self.find(server_id)
+        await upstream.ready()
+        tools = upstream.tools_now()
+        if tools.pins_fault is not None:
+            raise tools.pins_fault
+        if tool_id is None:
+            return tools.held
+        found = tuple(tool for tool in tools.held if tool.name == tool_id)
+        if not found:
+            await upstream.tool(tool_id)
+        return found
+
+    def accept(self, server_id: str, held: Sequence[HeldTool]) -> None:
+        """Accept definitions that were held back, exactly as `held` returned them.
+
+        Raises:
+            PinsInvalidError: what was accepted is not known.
+
+        """
+        self.find(server_id).trust.accept(held)
 
     def tools(self) -> tuple[Tool, ...]:
         """Return the tools that are known now, by server in file order, then as it lists them."""
@@ -157,7 +213,33 @@ class UpstreamPool:
             for upstream in upstreams:
                 tasks.start_soon(upstream.start)
 
-    def _upstream(self, server_id: str) -> Upstream:
+    # --- for the relay
+
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Return every configured upstream."""
+        return tuple(self._upstreams.values())
+
+    def listen(self, listener: Callable[[UpstreamChange], None]) -> Callable[[], None]:
+        """Have a listener called with every change; return what ends that."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def _announce(self, server_id: str, kind: ChangeKind, uri: str) -> None:
+        for listener in tuple(self._listeners):
+            listener(UpstreamChange(server_id, kind, uri))
+
+    def find(self, server_id: str) -> Upstream:
+        """Return an upstream.
+
+        Raises:
+            UnknownServerError: no such upstream (the nearest name is in the hint).
+
+        """
         if (upstream := self._upstreams.get(server_id)) is not None:
             return upstream
         raise UnknownServerError(
@@ -167,7 +249,13 @@ class UpstreamPool:
             ),
         )
 
-    def _spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a task that ends with the pool at the latest.
+
+        Raises:
+            UpstreamUnavailableError: the pool is closed.
+
+        """
         if self._tasks is None or not self._is_open:
             raise UpstreamUnavailableError(
                 "the upstreams are closed",

@@ -5,7 +5,9 @@ from http import HTTPStatus
 from typing import Any
 
 from podium.domain.errors import (
+    LoginRequiredError,
     ResultTooLargeError,
+    UpstreamAnswerError,
     UpstreamClosedError,
     UpstreamError,
     UpstreamProtocolError,
@@ -30,12 +32,12 @@ def read_result(tool: str, raw: Mapping[str, Any], *, is_modern: bool) -> ToolRe
     """
     kind = raw.get("resultType", "complete")
     if kind == "input_required":
-        raise UpstreamProtocolError(
+        raise UpstreamAnswerError(
             f"{tool} asks for more input while it runs, which Podium cannot pass on",
             hint="give everything it needs in the arguments, or call it from a client of its own",
         )
     if kind != "complete":
-        raise UpstreamProtocolError(
+        raise UpstreamAnswerError(
             f"{tool} answered with a '{words_of(str(kind), 40)}', which Podium does not know",
             hint="only complete results can be used",
         )
@@ -80,9 +82,16 @@ def failure(subject: str, error: RpcError) -> UpstreamError:
             hint="check that the server runs and that `url` in config.yaml is right",
             sent=False,
         )
+    if error.code == sdk.LOGIN_REQUIRED:
+        hint = error.data.get("hint") if isinstance(error.data, Mapping) else None
+        return LoginRequiredError(
+            f"{subject} cannot be used without a login: {words}",
+            hint=hint if isinstance(hint, str) else "podium login SERVER",
+            sent=False,
+        )
     if error.code == sdk.HTTP_STATUS:
         return _refusal(subject, words, error.data)
-    return UpstreamProtocolError(f"{subject} answered with error {error.code}: {words}")
+    return UpstreamAnswerError(f"{subject} answered with error {error.code}: {words}")
 
 
 def _refusal(subject: str, words: str, data: Any) -> UpstreamError:
@@ -95,5 +104,5 @@ def _refusal(subject: str, words: str, data: Any) -> UpstreamError:
         return UpstreamClosedError(f"{subject} was lost on the way: {words}", hint="try again")
     hint = "check `url` in config.yaml"
     if status in _NOT_LET_IN:
-        hint = "check `headers` (credentials) in config.yaml"
+        hint = "check `headers` (credentials), or `oauth.scopes`, in config.yaml"
     return UpstreamProtocolError(f"{subject} refuses: {words}", hint=hint)

@@ -6,7 +6,7 @@ malformed tool spoil a whole upstream.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,16 +41,22 @@ from mcp_types.version import (
 )
 
 from podium.domain.ports import ProgressCallback
+from podium.domain.relay import Message, PeerError
 
 __all__ = [
     "BAD_MESSAGE",
     "CLOSED",
     "HANDSHAKE_PROTOCOL_VERSIONS",
     "HTTP_STATUS",
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
     "LATEST_HANDSHAKE_VERSION",
     "LATEST_MODERN_VERSION",
+    "LOGIN_REQUIRED",
+    "LOG_LEVEL_KEY",
     "METHOD_NOT_FOUND",
     "MODERN_PROTOCOL_VERSIONS",
+    "OWN_CODES",
     "SESSION_LOST",
     "TOO_LARGE",
     "UNREACHABLE",
@@ -71,15 +77,20 @@ __all__ = [
     "is_error_body",
     "kind_of_body",
     "modern_envelope",
+    "notice_method",
     "request_id",
     "safe_environment",
+    "without_envelope",
 ]
 
 # Faults come back as errors; unless somebody sets up logging, the SDK's own account of them, with
 # tracebacks, must not reach a person's terminal.
 logging.getLogger("mcp").addHandler(logging.NullHandler())
 
+INVALID_PARAMS = types.INVALID_PARAMS
+INVALID_REQUEST = types.INVALID_REQUEST
 METHOD_NOT_FOUND = types.METHOD_NOT_FOUND
+LOG_LEVEL_KEY = types.LOG_LEVEL_META_KEY
 UNSUPPORTED_VERSION = types.UNSUPPORTED_PROTOCOL_VERSION
 
 # Our own codes, for faults that Podium finds itself; outside the range JSON-RPC reserves.
@@ -89,25 +100,37 @@ BAD_MESSAGE = -33_002
 UNREACHABLE = -33_003
 HTTP_STATUS = -33_004
 SESSION_LOST = -33_005
+LOGIN_REQUIRED = -33_006
 
-# The rest (log messages, resource updates) is dropped unread: a flood of it must cost little.
+# The rest is dropped unread: a flood of it must cost little.
 _WANTED_NOTIFICATIONS = frozenset(
-    {"notifications/progress", "notifications/tools/list_changed", "notifications/cancelled"}
+    {
+        "notifications/cancelled",
+        "notifications/elicitation/complete",
+        "notifications/message",
+        "notifications/progress",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+        "notifications/tools/list_changed",
+    }
 )
+# What an upstream says to the client it works for.
+_WORDS = frozenset({"notifications/message", "notifications/elicitation/complete"})
 _TRANSPORT_CLOSED = ("Connection closed", "SSE stream ")
 _SSE_TOO_LARGE = "byte limit"
 
-NotificationHandler = Callable[[str], None]
+OWN_CODES = frozenset(
+    {CLOSED, TOO_LARGE, BAD_MESSAGE, UNREACHABLE, HTTP_STATUS, SESSION_LOST, LOGIN_REQUIRED}
+)
+
+NoticeHandler = Callable[[str, Message], None]
+WordHandler = Callable[[str, Message], Awaitable[None]]
+QuestionHandler = Callable[[str, Message], Awaitable[Message]]
 
 
-class RpcError(Exception):
+class RpcError(PeerError):
     """A request failed: the peer's JSON-RPC error, or one of our own codes above."""
-
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.data = data
 
 
 def safe_environment() -> dict[str, str]:
@@ -222,6 +245,12 @@ def request_id(message: SessionMessage) -> int | str | None:
     return inner.id if isinstance(inner, types.JSONRPCRequest) else None
 
 
+def notice_method(message: SessionMessage) -> str | None:
+    """Return the method if the message is a notification."""
+    inner = message.message
+    return inner.method if isinstance(inner, types.JSONRPCNotification) else None
+
+
 def answer_id(message: SessionMessage) -> int | str | None:
     """Return the id of the request that the message answers, if it is an answer."""
     inner = message.message
@@ -246,13 +275,14 @@ def modern_envelope(
     version: str,
     client: Mapping[str, Any],
     input_schema: Mapping[str, Any] | None = None,
+    capabilities: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the params with the per-request `_meta`, and the HTTP headers that repeat them."""
     meta = {
         **(params.get("_meta") or {}),
         types.PROTOCOL_VERSION_META_KEY: version,
         types.CLIENT_INFO_META_KEY: dict(client),
-        types.CLIENT_CAPABILITIES_META_KEY: {},
+        types.CLIENT_CAPABILITIES_META_KEY: dict(capabilities or {}),
     }
     headers = {MCP_PROTOCOL_VERSION_HEADER: version, MCP_METHOD_HEADER: method}
     name = params.get(NAME_BEARING_METHODS.get(method, ""))
@@ -269,6 +299,26 @@ def handshake_headers(version: str) -> dict[str, str]:
     return {MCP_PROTOCOL_VERSION_HEADER: version}
 
 
+def without_envelope(params: Mapping[str, Any]) -> Message:
+    """Return a client's params without what its own connection wrote into `_meta`."""
+    meta = params.get("_meta")
+    if not isinstance(meta, Mapping):
+        return {key: value for key, value in params.items() if key != "_meta"}
+    kept = {key: value for key, value in meta.items() if key not in _ENVELOPE}
+    rest = {key: value for key, value in params.items() if key != "_meta"}
+    return {**rest, "_meta": kept} if kept else rest
+
+
+_ENVELOPE = frozenset(
+    {
+        types.PROTOCOL_VERSION_META_KEY,
+        types.CLIENT_INFO_META_KEY,
+        types.CLIENT_CAPABILITIES_META_KEY,
+        "progressToken",
+    }
+)
+
+
 # --- requests
 
 
@@ -280,20 +330,44 @@ class Wire:
 
     async def run(
         self,
-        on_notification: NotificationHandler,
+        on_notice: NoticeHandler,
+        on_word: WordHandler,
+        on_question: QuestionHandler,
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Move messages until the peer goes away; requests still open then fail as closed."""
+        """Move messages until the peer goes away; requests still open then fail as closed.
 
-        async def notice(
+        The peer tells what changed (`on_notice`), speaks to a client (`on_word`), and asks one
+        (`on_question`, which may raise `PeerError`).
+        """
+
+        def notice(method: str, params: Mapping[str, Any] | None) -> bool:
+            if method in _WORDS:
+                return False
+            on_notice(method, dict(params or {}))
+            return True
+
+        async def word(
             _context: DispatchContext[TransportContext],
             method: str,
-            _params: Mapping[str, Any] | None,
+            params: Mapping[str, Any] | None,
         ) -> None:
-            on_notification(method)
+            await on_word(method, dict(params or {}))
 
-        await self._dispatcher.run(_refuse, notice, task_status=task_status)
+        async def question(
+            _context: DispatchContext[TransportContext],
+            method: str,
+            params: Mapping[str, Any] | None,
+        ) -> Message:
+            if method == "ping":
+                return {}
+            try:
+                return await on_question(method, dict(params or {}))
+            except PeerError as error:
+                raise MCPError(error.code, error.message, error.data) from None
+
+        await self._dispatcher.run(question, word, notice, task_status=task_status)
 
     async def request(
         self,
@@ -333,15 +407,6 @@ class Wire:
     ) -> None:
         """Send a notification; a peer that is gone is no error."""
         await self._dispatcher.notify(method, params or None, {"headers": dict(headers)})
-
-
-async def _refuse(
-    _context: DispatchContext[TransportContext], method: str, _params: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Answer what an upstream asks: we declare no capability, so only `ping` is answered."""
-    if method == "ping":
-        return {}
-    raise MCPError(METHOD_NOT_FOUND, f"Podium does not offer {method}")
 
 
 def _progress_function(callback: ProgressCallback) -> ProgressFnT:

@@ -11,10 +11,25 @@ import orjson
 
 from podium.domain.errors import PodiumError
 from podium.domain.limits import Limits
+from podium.domain.ports import Tokens
 from podium.domain.tool import Effects
+from podium.upstreams.addresses import Network
 
 _LIMITS = Limits()
 _SECRET_PARTS_OF_URL = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """How Podium logs in to an upstream; without a `client_id` it registers itself.
+
+    A `redirect_port` of 0 is any free one.
+    """
+
+    scopes: tuple[str, ...] = ()
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    redirect_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +48,17 @@ class UpstreamSettings:
     cwd: Path | None = None
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allow_addresses: tuple[Network, ...] = ()
+    oauth: OAuthSettings | None = None
+    tokens: Tokens | None = field(default=None, repr=False, compare=False)
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     effects: Mapping[str, Effects] = field(default_factory=dict)
     start_seconds: float = _LIMITS.start_seconds
+    sleep_after_seconds: float = 0.0  # without a call; 0: never
     result_bytes: int = _LIMITS.result_bytes
     concurrent_calls: int = _LIMITS.concurrent_calls_per_server
+    calls_per_minute: int | None = None  # None: as many as there are
     disabled: bool = False
     fault: PodiumError | None = None
 

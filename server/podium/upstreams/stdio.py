@@ -17,6 +17,7 @@ import anyio.lowlevel
 from typing_extensions import override
 
 from podium.domain.errors import UpstreamUnavailableError
+from podium.domain.tool import Noise
 from podium.upstreams import sdk
 from podium.upstreams.framing import (
     EDGE_BYTES,
@@ -25,6 +26,7 @@ from podium.upstreams.framing import (
     answered_id,
     looks_like_answer,
 )
+from podium.upstreams.keeper import Keeper
 from podium.upstreams.launch import child_environment, find_command
 from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.words import LAST_WORDS, last_words_of
@@ -32,6 +34,7 @@ from podium.upstreams.words import LAST_WORDS, last_words_of
 STDIN, STDOUT, STDERR = 0, 1, 2
 STDERR_BYTES = 8_192  # kept of what the process wrote to stderr last
 QUEUED_MESSAGES = 256  # waiting to be handled before the pipe is left alone
+NOTICES_PER_SECOND = 1_000  # no person can follow more progress; what is beyond is dropped
 CLOSE_SECONDS = 1.5  # to exit once stdin is closed; nothing more is owed to a closed server
 TERMINATE_SECONDS = 1.5  # to exit after SIGTERM
 KILL_SECONDS = 1.0  # for the loop to notice that the process was killed
@@ -44,10 +47,15 @@ class ChildProcess(asyncio.SubprocessProtocol):
     """One running server: its two message streams, the end of its stderr, its exit."""
 
     def __init__(self, longest_line_bytes: int) -> None:
-        self.ignored_lines = 0
+        self._ignored_lines = 0
+        self._dropped_notices = 0
+        self._stderr_bytes = 0
+        self._second = 0
+        self._notices = 0
         self._lines = LineReader(longest_line_bytes)
         self._longest = longest_line_bytes
         self._inbox: deque[sdk.SessionMessage] = deque()
+        self._outbox: list[bytes] = []
         self._pending: dict[int | str, None] = {}
         self._stderr = b""
         self._arrived = asyncio.Event()
@@ -69,6 +77,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == STDERR:
             self._stderr = (self._stderr + data)[-STDERR_BYTES:]
+            self._stderr_bytes += len(data)
             return
         if self._is_closing:
             return
@@ -113,14 +122,28 @@ class ChildProcess(asyncio.SubprocessProtocol):
             return self._failure(line.head, line.tail, sdk.TOO_LARGE, text)
         message = sdk.decode(line)
         if message is None:
-            self.ignored_lines += 1
+            self._ignored_lines += 1
             return None
         if isinstance(message, sdk.Unreadable):
             head, tail = line[:EDGE_BYTES], line[-EDGE_BYTES:]
             return self._failure(head, tail, sdk.BAD_MESSAGE, message.reason, message.id)
         if (answered := sdk.answer_id(message)) is not None:
             self._pending.pop(answered, None)
+        elif self._is_flood(message):
+            self._dropped_notices += 1
+            return None
         return message
+
+    def _is_flood(self, message: sdk.SessionMessage) -> bool:
+        """Whether a message is one of too many notifications in one second."""
+        method = sdk.notice_method(message)
+        if method is None or method in _NEVER_DROPPED:
+            return False
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._notices = second, 0
+        self._notices += 1
+        return self._notices > NOTICES_PER_SECOND
 
     def _failure(
         self, head: bytes, tail: bytes, code: int, text: str, identifier: int | str | None = None
@@ -136,7 +159,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             calls = [pending for pending in self._pending if isinstance(pending, int)]
             identifier = calls[0] if len(calls) == 1 else None
         if identifier is None or identifier not in self._pending:
-            self.ignored_lines += 1
+            self._ignored_lines += 1
             return None
         del self._pending[identifier]
         return sdk.error_answer(identifier, code, text)
@@ -182,7 +205,16 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if self._has_ended or self._is_closing or stdin.is_closing():
             raise anyio.BrokenResourceError
         self._note(message)
-        stdin.write(line)
+        if not self._outbox:
+            # Calls that start together go out in one write: each wakes the process once more.
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(line)
+
+    def _flush(self) -> None:
+        lines, self._outbox = self._outbox, []
+        stdin = self._stdin()
+        if lines and not stdin.is_closing():
+            stdin.write(b"".join(lines))
 
     def _note(self, message: sdk.SessionMessage) -> None:
         if (cancelled := sdk.cancelled_id(message)) is not None:
@@ -219,6 +251,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
         words = last_words_of(self._stderr)
         return self._exit_words() + (f"; {LAST_WORDS}: {words}" if words else "")
 
+    def noise(self) -> Noise:
+        """Return how much was dropped of what it said."""
+        return Noise(self._ignored_lines, self._dropped_notices, self._stderr_bytes)
+
     def last_words(self) -> str:
         """Return the end of what the process wrote to stderr."""
         return last_words_of(self._stderr)
@@ -233,6 +269,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
             return f"was ended by {signal.Signals(-status).name}"
         return f"was ended by signal {-status}"
 
+    @property
+    def group(self) -> int:
+        """The number of its process group."""
+        return 0 if self._transport is None else self._transport.get_pid()
+
     async def stop(self) -> None:
         """End the process and everything it started: close stdin, SIGTERM, SIGKILL."""
         self._is_closing = True
@@ -241,6 +282,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             return
         self._inbox.clear()
         self._read_on()  # a server stuck in writing could not exit
+        self._flush()
         self._stdin().close()
         try:
             if await self._is_gone(CLOSE_SECONDS):
@@ -293,11 +335,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
 
 _HARDEST = getattr(signal, "SIGKILL", signal.SIGTERM)
+_NEVER_DROPPED = frozenset({"notifications/cancelled", "notifications/tools/list_changed"})
 
 
 @asynccontextmanager
-async def open_child(settings: UpstreamSettings) -> AsyncIterator[ChildProcess]:
+async def open_child(settings: UpstreamSettings, keeper: Keeper) -> AsyncIterator[ChildProcess]:
     """Start an upstream's program; leaving ends it, within a bound and with all it started.
+
+    Should Podium be killed before that, the keeper ends it.
 
     Raises:
         UpstreamUnavailableError: the program is not there or cannot be started.
@@ -323,7 +368,9 @@ async def open_child(settings: UpstreamSettings) -> AsyncIterator[ChildProcess]:
             sent=False,
         ) from error
     try:
+        await keeper.begun(child.group)
         yield child
     finally:
         with anyio.CancelScope(shield=True):
             await child.stop()
+            await keeper.ended(child.group)

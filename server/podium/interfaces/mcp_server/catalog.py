@@ -1,18 +1,21 @@
 """The tools that clients see, in their order, and what each name means when it is called."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Any
 
 from podium.domain.composition import StoredComposition
 from podium.domain.errors import PodiumError
+from podium.domain.ports import Front
 from podium.domain.tool import Tool
 from podium.interfaces.mcp_server import results, schemas
 from podium.interfaces.mcp_server.definitions import Definition
+from podium.interfaces.mcp_server.lines import Listing
 from podium.interfaces.mcp_server.own_tools import OWN_TOOLS, Arguments, OwnTool, checked
-from podium.interfaces.mcp_server.passthrough import exposed_names, passed_on
+from podium.interfaces.mcp_server.passthrough import exposed_names, passed_on, without_open_output
 from podium.interfaces.mcp_server.progress import Progress
 from podium.interfaces.mcp_server.results import Result
 from podium.orchestrator import Orchestrator
@@ -24,12 +27,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One `tools/call`; `any_value` says that the client takes structured content of any shape."""
+    """One `tools/call`; its `params` are as the client sent them."""
 
     orchestrator: Orchestrator
-    arguments: Arguments
+    params: Mapping[str, Any]
     progress: Progress
-    any_value: bool
+    wants_progress: bool
+    front: Front
+
+    @property
+    def arguments(self) -> Arguments:
+        """The tool's arguments."""
+        return self.params.get("arguments") or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,20 @@ class Catalog:
     _compositions: list[StoredComposition] = field(default_factory=list)
     _upstream_tools: list[Tool] = field(default_factory=list)
     _entries: dict[str, Entry] = field(default_factory=dict)
+    _lists: dict[bool, Listing] = field(default_factory=dict)
+
+    async def listing(self, *, any_value: bool) -> Listing:
+        """Return every definition in the order of the list, the same object until it changes.
+
+        With `any_value` the client takes structured content of any shape.
+        """
+        entries = (await self.entries()).values()
+        if any_value not in self._lists:
+            definitions = (entry.definition for entry in entries)
+            self._lists[any_value] = Listing(
+                definitions if any_value else map(without_open_output, definitions)
+            )
+        return self._lists[any_value]
 
     async def entries(self) -> dict[str, Entry]:
         """Return every tool by its name, in the order of the list."""
@@ -99,7 +122,7 @@ class Catalog:
         for name, tool in exposed_names(upstream_tools, prefix, taken=entries):
             _add(entries, name, _passed_through(tool, name), tool.full_name)
         self._compositions, self._upstream_tools = list(compositions), upstream_tools
-        self._entries = entries
+        self._entries, self._lists = entries, {}
 
 
 def _add(entries: dict[str, Entry], name: str, entry: Entry, what: str) -> None:
@@ -173,7 +196,10 @@ def _passed_through(tool: Tool, name: str) -> Entry:
 
 
 async def _relay(tool: Tool, call: Call) -> Result:
-    result = await call.orchestrator.call_tool(
-        tool.server_id, tool.name, dict(call.arguments), on_progress=call.progress.on_progress
+    result = await call.orchestrator.pass_on(
+        tool,
+        dict(call.params),
+        call.front,
+        on_progress=call.progress.on_progress if call.wants_progress else None,
     )
-    return results.relayed(result, any_value=call.any_value)
+    return results.relayed(result, any_value=call.front.is_modern)

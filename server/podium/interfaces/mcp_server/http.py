@@ -1,7 +1,9 @@
 """Streamable HTTP: `/mcp` for clients of both eras, `/healthz` for whoever watches over Podium."""
 
 import logging
+import math
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,13 +14,14 @@ from anyio.abc import TaskStatus
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from podium.domain.errors import CannotListenError
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
+from podium.interfaces.mcp_server.packets import WholeAnswers
 from podium.interfaces.mcp_server.server import mcp_server
 from podium.interfaces.mcp_server.signals import ended_by_signals
 from podium.orchestrator import Orchestrator
@@ -26,10 +29,15 @@ from podium.orchestrator import Orchestrator
 MCP_PATH = "/mcp"
 SESSIONS = 1_000  # clients of the handshake era at once; one more is told to come back
 SESSION_IDLE_SECONDS = 1_800.0
-CONNECTIONS = 1_024  # at once, listening streams included; one more gets 503
+REQUESTS = 1_024  # at once, listening streams included; one more gets 503
+CONNECTIONS = 4_096  # at once, idle ones included; with more of them every request gets 503
+SPARE_FILES = 512  # beside the connections: upstreams, journal
 IDLE_CONNECTION_SECONDS = 30
-GRACE_SECONDS = 3  # for what still runs when the server is told to stop
-BACKLOG = 128  # connections that wait to be accepted
+GRACE_SECONDS = 3.0  # for what still runs when the server is told to stop
+BACKLOG = 1_024  # connections that wait to be accepted
+
+if sys.platform != "win32":
+    import resource
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
@@ -72,9 +80,12 @@ async def serve_http(
     port: int,
     *,
     allowed_hosts: Sequence[str] = (),
+    drain_seconds: float = GRACE_SECONDS,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve on HTTP until cancelled, or until SIGINT or SIGTERM; port 0 takes a free one.
+
+    Calls in flight then have `drain_seconds` to finish, while no new connection is taken.
 
     Under `TaskGroup.start` it reports the address of `/mcp` as soon as clients can connect.
 
@@ -82,6 +93,7 @@ async def serve_http(
         CannotListenError: the address cannot be listened on.
 
     """
+    _allow_files()
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     app = http_app(orchestrator, host=host, port=port, allowed_hosts=allowed_hosts)
@@ -89,7 +101,7 @@ async def serve_http(
     _log.info("listening on %s", url)
     async with ended_by_signals():
         task_status.started(url)
-        await _run(_Listeners(app), listener)
+        await _run(_Listeners(app), listener, drain_seconds)
 
 
 class _Server(uvicorn.Server):
@@ -102,17 +114,33 @@ class _Server(uvicorn.Server):
 
 
 class _Listeners:
-    """An application whose open GET streams, on which clients only listen, can be ended.
+    """An application that takes so many requests at once, and whose open GET streams can be ended.
 
-    They would otherwise hold up the stop for its whole grace period.
+    Clients only listen on those; they would hold up the stop for its whole grace period. Uvicorn's
+    own limit counts connections, so that too many of them would keep everybody out.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._open: set[anyio.CancelScope] = set()
+        self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("method") != "GET":
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._requests >= REQUESTS:
+            busy = PlainTextResponse("too many requests at once", 503, {"Retry-After": "1"})
+            await busy(scope, receive, send)
+            return
+        self._requests += 1
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self._requests -= 1
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
         with anyio.CancelScope() as listening:
@@ -130,9 +158,9 @@ class _Listeners:
             listening.cancel()
 
 
-async def _run(app: _Listeners, listener: socket.socket) -> None:
-    """Serve until cancelled; then let calls finish within the grace period."""
-    server = _Server(_uvicorn_config(app))
+async def _run(app: _Listeners, listener: socket.socket, drain_seconds: float) -> None:
+    """Serve until cancelled; then let calls finish within the time for that."""
+    server = _Server(_uvicorn_config(app, drain_seconds))
 
     async def serve() -> None:
         with anyio.CancelScope(shield=True):
@@ -148,10 +176,11 @@ async def _run(app: _Listeners, listener: socket.socket) -> None:
             app.end()
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, drain_seconds: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",  # httptools keeps blanks round header values, which the protocol forbids
+        # On h11: httptools keeps blanks round header values, which the protocol forbids.
+        http=WholeAnswers,
         ws="none",
         lifespan="on",
         log_config=None,  # its own would write to stdout
@@ -159,20 +188,36 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(drain_seconds),
     )
+
+
+def _allow_files() -> None:
+    """Ask for as many open files as the connections need; many systems grant 1,024 at first."""
+    if sys.platform == "win32":
+        return
+    granted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + SPARE_FILES
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    if granted not in (resource.RLIM_INFINITY, wanted) and granted < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CannotListenError(
             f"cannot listen on {_in_url(host)}:{port}: {reason}",
             hint="choose another port or host, or stop the program that uses it",
         ) from error
+    # asyncio does this only for sockets that name their protocol; without it the second part of an
+    # answer waits for the client's acknowledgement of the first, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _security(host: str, port: int, allowed_hosts: Sequence[str]) -> TransportSecuritySettings:

@@ -1,6 +1,7 @@
 """Lines to JSON-RPC messages, or to the errors that answer them, and messages to lines."""
 
 import json
+from functools import cached_property
 from typing import Any
 
 import mcp_types as types
@@ -10,6 +11,15 @@ from pydantic import ValidationError
 
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
 from podium.upstreams.framing import DroppedLine
+
+
+class Listing(list[Any]):
+    """A list that many answers hold; its JSON is written once."""
+
+    @cached_property
+    def json(self) -> bytes:
+        """The list as JSON."""
+        return _json(list(self))
 
 
 def decode(line: bytes | DroppedLine) -> SessionMessage | types.JSONRPCError | None:
@@ -38,17 +48,24 @@ def encode(message: SessionMessage) -> bytes:
     if not isinstance(inner, types.JSONRPCNotification):
         wire["id"] = inner.id
     if isinstance(inner, types.JSONRPCResponse):
-        wire["result"] = inner.result
+        wire["result"] = {
+            key: orjson.Fragment(value.json) if isinstance(value, Listing) else value
+            for key, value in inner.result.items()
+        }
     elif isinstance(inner, types.JSONRPCError):
         wire["error"] = inner.error.model_dump(exclude_none=True)
     else:
         wire["method"] = inner.method
         if inner.params is not None:
             wire["params"] = inner.params
+    return _json(wire) + b"\n"
+
+
+def _json(value: Any) -> bytes:
     try:
-        return orjson.dumps(wire, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(value, default=str)
     except orjson.JSONEncodeError:  # integers beyond 64 bits, half a surrogate pair
-        return json.dumps(wire, default=str).encode() + b"\n"
+        return json.dumps(value, default=str).encode()
 
 
 def _refusal(code: int, message: str, request_id: int | str | None = None) -> types.JSONRPCError:

@@ -1,6 +1,5 @@
 """Tools of upstreams under Podium's roof: what they are called and how they are shown."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,23 +8,16 @@ from pydantic import ValidationError
 
 from podium.domain.tool import Tool
 from podium.interfaces.mcp_server.definitions import Definition
+from podium.interfaces.mcp_server.directory import Place, unique_names
 
 
 def exposed_names(
     tools: Iterable[Tool], prefix: str, *, taken: Iterable[str]
 ) -> list[tuple[str, Tool]]:
-    """Return the name that each upstream tool gets.
-
-    A name that is already taken, or that two upstreams claim, becomes `server__tool` for all who
-    claim it: if the first simply won, the name would mean another tool whenever that upstream is
-    down.
-    """
-    wanted = [(prefix.replace("{server}", tool.server_id) + tool.name, tool) for tool in tools]
-    claims = Counter([*taken, *(name for name, _ in wanted)])
-    return [
-        (name if claims[name] == 1 else f"{tool.server_id}__{tool.name}", tool)
-        for name, tool in wanted
-    ]
+    """Return the name that each upstream tool gets; see `unique_names`."""
+    found = list(tools)
+    places = [Place(tool.server_id, tool.name) for tool in found]
+    return list(zip(unique_names(places, prefix, taken), found, strict=True))
 
 
 def without_open_output(definition: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -70,16 +70,15 @@ def of_tool_result(server_id: str, tool_id: str, result: ToolResult) -> Result:
     }
 
 
-def relayed(result: ToolResult, *, any_value: bool) -> Result:
+def relayed(result: Result, *, any_value: bool) -> Result:
     """Return an upstream's result as it came.
 
     Without `any_value` (the eras before 2026-07-28) structured content that is no object stays
     out; the content blocks say the same.
     """
-    wire: Result = {"content": list(result.content), "isError": result.is_error}
-    if result.has_structured and (any_value or isinstance(result.structured, dict)):
-        wire["structuredContent"] = result.structured
-    return wire
+    if any_value or isinstance(result.get("structuredContent", {}), dict):
+        return result
+    return {key: value for key, value in result.items() if key != "structuredContent"}
 
 
 def _with_hint(text: str, error: Mapping[str, Any]) -> str:

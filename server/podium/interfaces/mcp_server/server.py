@@ -1,21 +1,36 @@
 """The SDK's server with Podium's tools behind it: requests in, plain JSON results out."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import anyio
 import mcp_types as types
-from mcp.server import Server, ServerRequestContext
+from mcp.server import NotificationOptions, Server
 from mcp.server.context import CallNext, HandlerResult
+from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types.methods import validate_client_request
+from typing_extensions import override
 
 from podium.domain.errors import InternalError, PodiumError
 from podium.domain.naming import did_you_mean
+from podium.domain.relay import Message, PeerError
+from podium.interfaces.mcp_server.announcing import Announcer
 from podium.interfaces.mcp_server.catalog import Call, Catalog, Entry
-from podium.interfaces.mcp_server.passthrough import without_open_output
+from podium.interfaces.mcp_server.directory import Directory
+from podium.interfaces.mcp_server.fronts import (
+    Context,
+    Session,
+    begin_session,
+    front_of,
+    is_modern,
+    session_of,
+)
+from podium.interfaces.mcp_server.passing import Answer, Passing, in_era_of, progress_of
 from podium.interfaces.mcp_server.progress import Progress
 from podium.orchestrator import Orchestrator
 
@@ -30,7 +45,6 @@ INSTRUCTIONS = (
 CONCURRENT_CALLS = 256  # tool calls that run at once; more wait their turn
 SHOWN_NAME = 100  # characters of an unknown tool's name that are repeated to the client
 
-_Context = ServerRequestContext[Any, Any]
 _log = logging.getLogger(__name__)
 
 
@@ -39,74 +53,158 @@ def mcp_server(orchestrator: Orchestrator) -> Server[Any]:
     return _Desk(orchestrator).server
 
 
+class _Server(Server[Any]):
+    """A server that says that its lists change; over HTTP the SDK leaves no other way."""
+
+    def __init__(self, *, announced: NotificationOptions, **options: Any) -> None:
+        super().__init__("podium", **options)
+        self._announced = announced
+
+    @override
+    def create_initialization_options(
+        self, notification_options: NotificationOptions | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        return super().create_initialization_options(
+            notification_options or self._announced, *args, **kwargs
+        )
+
+
 class _Desk:
-    """Answers the two tool requests; the SDK answers the rest."""
+    """Answers what concerns tools and what is passed on; the SDK answers the rest."""
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
         self._catalog = Catalog(orchestrator)
         self._calls = anyio.CapacityLimiter(CONCURRENT_CALLS)
-        self.server: Server[Any] = Server(
-            "podium",
+        self._relay = orchestrator.relay
+        directory = Directory(self._relay, orchestrator.config_expose, orchestrator.config_prefix)
+        self._announcer = Announcer(
+            directory,
+            {
+                "tools": partial(self._catalog.listing, any_value=True),
+                "prompts": partial(directory.shown, "prompts/list"),
+                "resources": partial(directory.shown, "resources/list"),
+            },
+        )
+        self._passing = Passing(self._relay, directory, self._announcer.saw)
+        exposes = bool(orchestrator.config_expose)
+        self.server = _Server(
+            announced=NotificationOptions(
+                tools_changed=True, prompts_changed=exposes, resources_changed=exposes
+            ),
             version=version("podium-mcp"),
             title="Podium",
             description="One MCP server in front of all your MCP servers.",
             instructions=INSTRUCTIONS,
             # Without it the SDK would run tools/list before every call over modern HTTP.
             get_tool_input_schema=self._input_schema,
+            lifespan=self._lifespan,
+            on_subscriptions_listen=ListenHandler(self._announcer.bus),
         )
-        self._answers = {"tools/list": self._list_tools, "tools/call": self._call_tool}
-        self.server.add_request_handler(
-            "tools/list", types.PaginatedRequestParams, self._answers["tools/list"]
-        )
-        self.server.add_request_handler(
-            "tools/call", types.CallToolRequestParams, self._answers["tools/call"]
-        )
+        self._answers: dict[str, Answer] = {
+            "tools/list": self._list_tools,
+            "tools/call": self._call_tool,
+        }
+        self._register("tools/list", types.PaginatedRequestParams)
+        self._register("tools/call", types.CallToolRequestParams)
+        if exposes:
+            for method, (params_type, answer) in self._passing.answers.items():
+                self._answers[method] = answer
+                self._register(method, params_type)
         # Replaces the telemetry spans, which nothing here exports (8 % of a small call).
         self.server.middleware[:] = [self._answer_in_full]
 
-    async def _answer_in_full(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
-        """Answer tool requests past the SDK's models, which drop the fields they do not know.
+    def _register(self, method: str, params_type: type[types.RequestParams]) -> None:
+        """Let the SDK know that a method is served; it is answered before the SDK's models."""
+        self.server.add_request_handler(method, params_type, _unreachable)
+
+    @asynccontextmanager
+    async def _lifespan(self, _server: Server[Any]) -> AsyncIterator[dict[str, Any]]:
+        if not self._orchestrator.config_expose:
+            yield {}
+            return
+        async with self._announcer.listening(self._relay):
+            yield {}
+
+    async def _answer_in_full(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Answer past the SDK's models, which drop the fields they do not know.
 
         A request that is not well formed, or that comes before its handshake, goes the SDK's way
         and gets the SDK's error.
         """
+        if ctx.method == "initialize":
+            return await self._greet(ctx, call_next)
+        if ctx.method == "subscriptions/listen":
+            return await self._listen(ctx, call_next)
+        if ctx.method == "notifications/roots/list_changed":
+            await self._tell_of_roots(ctx)
         answer = self._answers.get(ctx.method)
         if answer is None or not _is_welcome(ctx):
             return await call_next(ctx)
-        result = await answer(ctx, None)
-        if _is_modern(ctx):
-            result["_meta"] = {types.SERVER_INFO_META_KEY: self.server.server_info_stamp}
+        result = await answer(ctx)
+        if is_modern(ctx):
+            meta = result.get("_meta")
+            stamp = {types.SERVER_INFO_META_KEY: self.server.server_info_stamp}
+            result = {**result, "_meta": {**stamp, **(meta if isinstance(meta, dict) else {})}}
         return result
 
-    async def _list_tools(self, context: _Context, _params: object) -> dict[str, Any]:
+    # --- clients that come and go
+
+    async def _greet(self, context: Context, call_next: CallNext) -> HandlerResult:
+        result = await call_next(context)
+        session = begin_session(context)
+        self._announcer.sessions[session] = None
+        if self._orchestrator.config_expose:
+            self._relay.note_offer(session.capabilities)
+        session.connection.exit_stack.push_async_callback(self._take_leave, session)
+        return result
+
+    async def _take_leave(self, session: Session) -> None:
+        self._announcer.sessions.pop(session, None)
+        self._relay.leave(session.session)
+        for place in session.watched.values():
+            await self._relay.unwatch(*place)
+
+    async def _tell_of_roots(self, context: Context) -> None:
+        if (session := session_of(context)) is not None:
+            await self._relay.tell(session.session, context.method, dict(context.params or {}))
+
+    async def _listen(self, context: Context, call_next: CallNext) -> HandlerResult:
+        wanted = (context.params or {}).get("notifications")
+        uris = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+        if not self._orchestrator.config_expose or not isinstance(uris, list):
+            return await call_next(context)
+        async with self._passing.watching([uri for uri in uris if isinstance(uri, str)]):
+            return await call_next(context)
+
+    # --- tools
+
+    async def _list_tools(self, context: Context) -> Message:
         if (context.params or {}).get("cursor") is not None:
             raise MCPError(types.INVALID_PARAMS, "unknown cursor: the list has one page")
-        entries = await self._catalog.entries()
-        definitions = [entry.definition for entry in entries.values()]
-        if _is_modern(context):
+        listing = await self._catalog.listing(any_value=is_modern(context))
+        self._announcer.saw("tools", await self._catalog.listing(any_value=True))
+        if is_modern(context):
             return {
-                "tools": definitions,
+                "tools": listing,
                 "resultType": "complete",
                 "ttlMs": 0,
                 "cacheScope": "private",
             }
-        return {"tools": [without_open_output(definition) for definition in definitions]}
+        return {"tools": listing}
 
-    async def _call_tool(self, context: _Context, _params: object) -> dict[str, Any]:
+    async def _call_tool(self, context: Context) -> Message:
         params = context.params or {}
         entry = await self._entry(params["name"])
         call = Call(
             self._orchestrator,
-            params.get("arguments") or {},
+            params,
             Progress(context.session),
-            any_value=_is_modern(context),
+            wants_progress=progress_of(context) is not None,
+            front=front_of(context),
         )
         async with self._calls:
-            result = await _outcome(entry, call)
-        if _is_modern(context):
-            result["resultType"] = "complete"
-        return result
+            return in_era_of(context, await _outcome(entry, call))
 
     async def _entry(self, name: str) -> Entry:
         entry = await self._catalog.find(name)
@@ -121,9 +219,15 @@ class _Desk:
         return None if entry is None else entry.definition.get("inputSchema")
 
 
+async def _unreachable(_context: Context, _params: object) -> Message:
+    raise MCPError(types.INTERNAL_ERROR, "Podium failed on this request")
+
+
 async def _outcome(entry: Entry, call: Call) -> dict[str, Any]:
     try:
         return await entry.run(call)
+    except PeerError as error:
+        raise MCPError(error.code, error.message, error.data) from None
     except PodiumError as error:
         return entry.failed(error, call.arguments)
     except Exception:  # noqa: BLE001 - the boundary: one request must not end the others
@@ -132,17 +236,19 @@ async def _outcome(entry: Entry, call: Call) -> dict[str, Any]:
         return entry.failed(fault, call.arguments)
 
 
-def _is_modern(context: _Context) -> bool:
-    return context.protocol_version in MODERN_PROTOCOL_VERSIONS
-
-
-def _is_welcome(context: _Context) -> bool:
+def _is_welcome(context: Context) -> bool:
     """Tell whether the request is well formed and, in the handshake era, follows a handshake."""
     params = context.params or {}
-    if not _is_modern(context) and context.session.client_params is None:
+    if not is_modern(context) and session_of(context) is None:
         return False
     if context.method == "tools/list":
         return isinstance(params.get("cursor"), str | None)
-    return isinstance(params.get("name"), str) and isinstance(
-        params.get("arguments"), Mapping | None
-    )
+    if context.method == "tools/call":  # the one that has to be fast
+        return isinstance(params.get("name"), str) and isinstance(
+            params.get("arguments"), Mapping | None
+        )
+    try:
+        validate_client_request(context.method, context.protocol_version, context.params)
+    except (KeyError, ValueError):
+        return False
+    return True

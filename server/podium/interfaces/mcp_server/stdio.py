@@ -6,12 +6,15 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import anyio
+import anyio.lowlevel
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
+from podium.interfaces.mcp_server.draining import Drain
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
 from podium.interfaces.mcp_server.lines import decode, encode
 from podium.interfaces.mcp_server.server import mcp_server
@@ -20,19 +23,23 @@ from podium.orchestrator import Orchestrator
 from podium.upstreams.framing import DroppedLine, LineReader
 
 READ_BYTES = 65_536  # the capacity of a pipe
+WAITING_BYTES = 1024 * 1024  # of answers for a client that reads slowly; then they wait unwritten
 WRITE_SECONDS = 10.0  # a client that reads nothing for so long is gone
 
 _Streams = tuple[Any, Any]
 
 
-async def serve_stdio(orchestrator: Orchestrator) -> None:
+async def serve_stdio(orchestrator: Orchestrator, *, drain_seconds: float = 0.0) -> None:
     """Serve one client on stdin and stdout until it closes them, or SIGINT or SIGTERM comes.
 
-    Meanwhile stdout carries the protocol only: whatever else is printed goes to stderr.
+    After a signal, calls in flight have `drain_seconds` to finish. Meanwhile stdout carries the
+    protocol only: whatever else is printed goes to stderr.
     """
     server = mcp_server(orchestrator)
-    async with ended_by_signals(), _streams() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    async with _streams() as (incoming, outgoing):
+        drain = Drain(incoming, outgoing)
+        async with ended_by_signals(partial(drain.finish, drain_seconds)):
+            await server.run(drain.incoming, drain.outgoing, server.create_initialization_options())
 
 
 def _streams() -> AbstractAsyncContextManager[_Streams]:
@@ -84,24 +91,48 @@ def _own_descriptors() -> Iterator[tuple[int, int]]:
 
 
 class _Outgoing:
-    """Messages to lines on a descriptor that does not block."""
+    """Messages to lines on a descriptor that does not block.
+
+    Answers that are ready together go out in one write, by whoever is first: a write for each would
+    wake the client as often.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._is_writing = False
+        self._written = anyio.Event()
         self._closed = False
 
     async def send(self, message: SessionMessage, /) -> None:
         """Write one message as a whole, even when the sender is cancelled halfway."""
-        line = memoryview(encode(message))
-        async with self._turn:
-            if self._closed:
-                raise anyio.ClosedResourceError
-            with anyio.move_on_after(WRITE_SECONDS, shield=True):
-                await self._write(line)
-                return
-            self._closed = True  # half a line is out: nothing sensible can follow it
-            raise anyio.BrokenResourceError
+        line = encode(message)
+        while self._size > WAITING_BYTES and not self._closed:
+            await self._written.wait()
+        if self._closed:
+            raise anyio.ClosedResourceError
+        self._lines.append(line)
+        self._size += len(line)
+        if not self._is_writing:
+            self._is_writing = True
+            try:
+                await self._write_all()
+            finally:
+                self._is_writing = False
+                self._written.set()
+
+    async def _write_all(self) -> None:
+        while self._lines:
+            with anyio.move_on_after(WRITE_SECONDS, shield=True) as patience:
+                await anyio.lowlevel.checkpoint()  # for the answers that are ready as well
+                lines, self._lines, self._size = self._lines, [], 0
+                await self._write(memoryview(b"".join(lines)))
+            if patience.cancelled_caught:
+                self._closed = True  # half a line is out: nothing sensible can follow it
+                raise anyio.BrokenResourceError
+            self._written.set()
+            self._written = anyio.Event()
 
     async def _write(self, rest: memoryview) -> None:
         while rest:
