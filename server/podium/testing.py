@@ -15,7 +15,8 @@ from podium.domain.errors import (
 )
 from podium.domain.execution import Event, Execution, StepRecord
 from podium.domain.naming import did_you_mean
-from podium.domain.ports import ProgressCallback
+from podium.domain.ports import Front, ProgressCallback
+from podium.domain.relay import Message, UpstreamChange
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -216,6 +217,61 @@ class FakeUpstreams:
             UpstreamStatus(server_id, "ready", tools=len(tools))
             for server_id, tools in self._tools.items()
         ]
+
+
+class FakeRelay:
+    """A relay whose answers are data: `answers` by (server, method); `requests` records all."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Message] = {}
+        self.requests: list[tuple[str, str, Message]] = []
+        self.listeners: list[Callable[[UpstreamChange], None]] = []
+
+    def server_ids(self) -> tuple[str, ...]:
+        """Return the servers that have answers."""
+        return tuple(dict.fromkeys(server_id for server_id, _ in self.answers))
+
+    async def request(
+        self,
+        server_id: str,
+        method: str,
+        params: Message,
+        front: Front,  # noqa: ARG002 - part of the port
+        on_progress: ProgressCallback | None = None,  # noqa: ARG002 - part of the port
+    ) -> Message:
+        """Return the answer."""
+        self.requests.append((server_id, method, params))
+        return self.answers[server_id, method]
+
+    async def listed(self, server_id: str, method: str) -> list[Message]:
+        """Return the items of a listing's answer."""
+        items: list[Message] = self.answers.get((server_id, method), {}).get("items", [])
+        return items
+
+    async def watch(self, server_id: str, uri: str) -> None:
+        """Record it."""
+        self.requests.append((server_id, "watch", {"uri": uri}))
+
+    async def unwatch(self, server_id: str, uri: str) -> None:
+        """Record it."""
+        self.requests.append((server_id, "unwatch", {"uri": uri}))
+
+    def listen(self, listener: Callable[[UpstreamChange], None]) -> Callable[[], None]:
+        """Keep the listener until it is ended."""
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def note_offer(self, capabilities: Mapping[str, Any]) -> None:
+        """Record it."""
+        self.requests.append(("", "offer", dict(capabilities)))
+
+    async def tell(self, session: str, method: str, params: Message) -> None:
+        """Record it."""
+        self.requests.append((session, method, params))
+
+    def leave(self, session: str) -> None:
+        """Record it."""
+        self.requests.append((session, "leave", {}))
 
 
 class Watcher:

@@ -19,7 +19,14 @@ from podium.intents.matcher import Matcher
 from podium.mapping.expressions import Evaluator
 from podium.mapping.transformers import Transformers
 from podium.orchestrator import Orchestrator, Stages
-from podium.testing import FakeClock, FakeUpstreams, MemoryJournal, SequentialIds, Watcher
+from podium.testing import (
+    FakeClock,
+    FakeRelay,
+    FakeUpstreams,
+    MemoryJournal,
+    SequentialIds,
+    Watcher,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +88,7 @@ class World:
                     settings=RunnerSettings(),
                 ),
                 upstreams=self.upstreams,
+                relay=FakeRelay(),
                 journal=self.journal,
                 transformers=transformers,
                 clock=self.clock,
