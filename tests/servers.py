@@ -40,7 +40,8 @@ def need_conformance_suite() -> list[str]:
     script = modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
     if not node.is_file() or not script.is_file():
         pytest.skip(
-            "needs npm's node@22 and @modelcontextprotocol/conformance@0.2.0-alpha.12: install them "
-            f"into .cache/conformance, or name their node_modules folder in {CONFORMANCE_VARIABLE}"
+            "needs npm's node@22 and @modelcontextprotocol/conformance@0.2.0-alpha.12: install "
+            "them into .cache/conformance, or name their node_modules folder in "
+            f"{CONFORMANCE_VARIABLE}"
         )
     return [str(node), str(script)]
