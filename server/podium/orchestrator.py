@@ -42,6 +42,7 @@ from podium.domain.relay import Message, PeerError
 from podium.domain.request import Reply, Request
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.domain.values import json_fault
+from podium.execution.policy import leaves_doubt
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse
 from podium.intents.matcher import Matcher
@@ -327,51 +328,54 @@ class Orchestrator:
         """Pass a client's own `tools/call` on to the upstream and return the result as it came.
 
         The call is the client's, not Podium's: nothing is checked, filled in or tried again. It is
-        journalled when it is over.
+        journalled when it is over; one that may change something, before it is sent as well.
 
         Raises:
             PeerError: the upstream answered with a JSON-RPC error.
+            JournalError: the intent of a call that writes cannot be put on disk.
             PodiumError: unknown tool, or the upstream failed.
 
         """
-        clock = self._stages.clock
+        clock, journal = self._stages.clock, self._stages.journal
         began = clock.monotonic()
         record = StepRecord("call", tool.server_id, tool.name, effects=tool.effects, attempts=1)
         record.inputs, record.started_at = params.get("arguments"), clock.now()
+        execution = Execution(
+            id=self._stages.ids.new("exec"),
+            composition_id="",
+            params={},
+            started_at=record.started_at,
+            steps={record.step_id: record},
+        )
+        if tool.effects != "read":
+            await journal.record_execution(execution)
+            await journal.record_step(execution.id, record, durable=True)
         try:
             result = await self._stages.relay.request(
                 tool.server_id, "tools/call", {**params, "name": tool.name}, front, on_progress
             )
             _note_result(record, result)
         except (PeerError, PodiumError) as error:
-            record.status, record.error = "failed", {"message": error.message}
+            doubtful = isinstance(error, PodiumError) and leaves_doubt(error, tool.effects)
+            record.status = "in_doubt" if doubtful else "failed"
+            record.error = {"message": error.message}
             raise
         finally:
             record.duration_ms = 1000 * (clock.monotonic() - began)
             with anyio.CancelScope(shield=True):
-                await self._keep_call(record)
+                await self._keep_call(execution, record)
         return result
 
-    async def _keep_call(self, record: StepRecord) -> None:
-        if record.status == "skipped":
-            return  # the client is asked something first
+    async def _keep_call(self, execution: Execution, record: StepRecord) -> None:
+        if record.status == "skipped" and record.effects == "read":
+            return  # the client is asked something first; it comes back with the same call
         if record.status == "running":
             record.status = "cancelled" if record.effects == "read" else "in_doubt"
-        await self._stages.journal.record_execution(self._of_one_call(record))
-
-    def _of_one_call(self, record: StepRecord) -> Execution:
-        statuses: dict[str, ExecutionStatus] = {"done": "success", "failed": "error"}
-        return Execution(
-            id=self._stages.ids.new("exec"),
-            composition_id="",
-            params={},
-            status=statuses.get(record.status, "cancelled"),
-            started_at=record.started_at or 0.0,
-            duration_ms=record.duration_ms,
-            steps={record.step_id: record},
-            result=record.output,
-            error=record.error,
-        )
+        ended: ExecutionStatus = "success" if record.status == "done" else "cancelled"
+        execution.status = "error" if record.error or record.status == "failed" else ended
+        execution.duration_ms = record.duration_ms
+        execution.result, execution.error = record.output, record.error
+        await self._stages.journal.record_execution(execution)
 
     async def start_upstreams(self) -> None:
         """Start every upstream concurrently; one that fails keeps its reason in `statuses()`."""

@@ -220,10 +220,14 @@ class FakeUpstreams:
 
 
 class FakeRelay:
-    """A relay whose answers are data: `answers` by (server, method); `requests` records all."""
+    """A relay whose answers are data: `answers` and `errors` by (server, method).
+
+    `requests` records all.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Message] = {}
+        self.errors: dict[tuple[str, str], Exception] = {}
         self.requests: list[tuple[str, str, Message]] = []
         self.listeners: list[Callable[[UpstreamChange], None]] = []
 
@@ -241,6 +245,8 @@ class FakeRelay:
     ) -> Message:
         """Return the answer."""
         self.requests.append((server_id, method, params))
+        if (server_id, method) in self.errors:
+            raise self.errors[server_id, method]
         return self.answers[server_id, method]
 
     async def listed(self, server_id: str, method: str) -> list[Message]:

@@ -10,7 +10,12 @@ import pytest
 
 from podium.compositions.checker import Checker
 from podium.compositions.library import load_compositions
-from podium.domain.errors import InternalError, InvalidParamsError, UpstreamTimeoutError
+from podium.domain.errors import (
+    InternalError,
+    InvalidParamsError,
+    UpstreamClosedError,
+    UpstreamTimeoutError,
+)
 from podium.domain.execution import Event
 from podium.domain.limits import Limits
 from podium.execution.runner import Runner, RunnerSettings
@@ -69,7 +74,7 @@ class World:
         for composition in compositions:
             (templates / f"{composition['id']}.json").write_text(json.dumps(composition))
         self.upstreams, self.clock = FakeUpstreams(), FakeClock()
-        self.journal = journal or MemoryJournal()
+        self.journal, self.relay = journal or MemoryJournal(), FakeRelay()
         self.upstreams.add("s.echo", echo)
         self.upstreams.add("s.slow", hang)
         self.upstreams.add("s.pen", hang, effects="write")
@@ -88,7 +93,7 @@ class World:
                     settings=RunnerSettings(),
                 ),
                 upstreams=self.upstreams,
-                relay=FakeRelay(),
+                relay=self.relay,
                 journal=self.journal,
                 transformers=transformers,
                 clock=self.clock,
@@ -101,6 +106,18 @@ class World:
     async def reply(self, tool: str, **options: Any) -> dict[str, Any]:
         """Play a one-step composition over a tool."""
         return await self.orchestrator.execute_composition(one_step(tool), **options)
+
+
+class Nobody:
+    """A client that is asked nothing and told nothing."""
+
+    session, capabilities, is_modern, log_level, home, principal = "", {}, True, None, None, ""
+
+    async def ask(self, *_: Any) -> dict[str, Any]:
+        raise AssertionError("nobody was to be asked")
+
+    async def tell(self, *_: Any) -> None:
+        raise AssertionError("nobody was to be told")
 
 
 async def echo(arguments: dict[str, Any]) -> Any:
@@ -363,6 +380,31 @@ async def test_a_direct_call_never_raises_anything_but_podiums_errors(world: Wor
         await world.orchestrator.call_tool("s", "crash")
     with pytest.raises(InvalidParamsError):
         await world.orchestrator.call_tool("s", "echo", {"x": object()})
+
+
+async def test_a_passed_on_write_is_on_disk_before_it_is_sent(world: World) -> None:
+    pen = await world.upstreams.tool("s", "pen")
+    answer = {"content": [{"type": "text", "text": "ok"}], "vendor": 1}
+    world.relay.answers["s", "tools/call"] = answer
+
+    result = await world.orchestrator.pass_on(pen, {"name": "s__pen", "arguments": {}}, Nobody())
+
+    (execution,) = await world.journal.recent(5)
+    assert result == answer
+    assert world.relay.requests == [("s", "tools/call", {"name": "pen", "arguments": {}})]
+    assert world.journal.durable == ["call"]
+    assert (execution.status, execution.steps["call"].status) == ("success", "done")
+
+
+async def test_a_passed_on_write_whose_upstream_went_away_is_in_doubt(world: World) -> None:
+    pen = await world.upstreams.tool("s", "pen")
+    world.relay.errors["s", "tools/call"] = UpstreamClosedError("gone")
+
+    with pytest.raises(UpstreamClosedError):
+        await world.orchestrator.pass_on(pen, {"name": "s__pen"}, Nobody())
+
+    (execution,) = await world.journal.recent(5)
+    assert (execution.status, execution.steps["call"].status) == ("error", "in_doubt")
 
 
 async def test_a_transformer_registered_after_opening_is_used_and_may_replace_a_built_in(
