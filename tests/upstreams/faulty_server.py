@@ -192,6 +192,7 @@ def answer_often(identifier):
 
 
 def close_stdin(identifier):
+    time.sleep(0.3)  # so that the calls sent together are all out: none has to wait for a new life
     os.close(0)
     time.sleep(ENDLESS_SECONDS)
 

@@ -32,6 +32,7 @@ from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.words import LAST_WORDS, last_words_of
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+_PIPES = {STDIN: "input", STDOUT: "output"}  # as errors name them
 STDERR_BYTES = 8_192  # kept of what the process wrote to stderr last
 QUEUED_MESSAGES = 256  # waiting to be handled before the pipe is left alone
 NOTICES_PER_SECOND = 1_000  # no person can follow more progress; what is beyond is dropped
@@ -63,6 +64,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._writable.set()
         self._exited = asyncio.Event()
         self._has_ended = False
+        self._closed = ""
         self._is_closing = False
         self._is_paused = False
         self._transport: asyncio.SubprocessTransport | None = None
@@ -93,6 +95,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         # A server that closed its stdin can no longer be asked anything, so that ends it as well.
         if fd != STDERR:
+            self._closed = self._closed or _PIPES[fd]
             self._end()
 
     @override
@@ -262,7 +265,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def _exit_words(self) -> str:
         status = None if self._transport is None else self._transport.get_returncode()
         if status is None:
-            return "closed its output but went on running"
+            return f"closed its {self._closed or _PIPES[STDOUT]} but went on running"
         if status >= 0:
             return f"exited with status {status}"
         with suppress(ValueError):
