@@ -100,3 +100,38 @@ def test_only_documents_with_a_word_of_the_query_are_ranked_best_first(
     }
     assert [score for _, score in ranked] == sorted((s for _, s in ranked), reverse=True)
     assert all(score > 0 for _, score in ranked)
+
+
+WEIGHED = st.dictionaries(st.sampled_from("abcde"), st.sampled_from([0.5, 1.0]), max_size=3)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcde"), max_size=6), max_size=8),
+    st.lists(WEIGHED, max_size=4),
+)
+def test_a_concept_counts_by_the_best_of_its_words(
+    documents: list[list[str]], concepts: list[dict[str, float]]
+) -> None:
+    index = Bm25(documents)
+    alone = {word: dict(index.rank([word])) for word in "abcde"}
+
+    scores = index.best(concepts, 100)
+
+    for place in range(len(documents)):
+        expected = sum(
+            max((w * alone[word].get(place, 0.0) for word, w in concept.items()), default=0.0)
+            for concept in concepts
+        )
+        assert scores.get(place, 0.0) == pytest.approx(expected)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcde"), max_size=6), max_size=8), st.integers(1, 4))
+def test_the_best_documents_are_the_best_of_all(documents: list[list[str]], limit: int) -> None:
+    index = Bm25(documents)
+    concepts: list[dict[str, float]] = [{"a": 1.0}, {"b": 1.0}]
+
+    best, every = index.best(concepts, limit), index.best(concepts, 100)
+
+    assert len(best) >= min(limit, len(every))
+    assert all(every[place] == score for place, score in best.items())
+    assert all(score <= min(best.values()) for place, score in every.items() if place not in best)
