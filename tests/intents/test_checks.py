@@ -98,9 +98,72 @@ def test_an_example_whose_regex_runs_out_of_time_says_so(load: Load) -> None:
     text = "xa b c y " * 300 + "z"
     slow = r"(?:.*?x)(?:.*? )+(?:.*? )+(?:.*? )+y$"
 
-    [finding] = _check(load({"name": "slow", "regex": slow, "examples": [text]}))
+    example, regex = _check(load({"name": "slow", "regex": slow, "examples": [text]}))
 
-    assert finding.message.endswith("matches no pattern (slow (patterns.json:1) ran out of time)")
+    assert example.message.endswith("matches no pattern (slow (patterns.json:1) ran out of time)")
+    assert (regex.severity, regex.where) == ("warning", "patterns[0].regex")
+    assert regex.message.startswith("the regex can take for ever, as on ")
+
+
+@pytest.mark.parametrize(
+    "regex", [r"^(a+)+$", r"(?:\w+ ?)+!", r"^(?:\w+\s*)+$", r"x(.*?,)+(.*?,)+y$"]
+)
+def test_a_regex_that_can_take_for_ever_is_found_without_an_example(load: Load, regex: str) -> None:
+    [finding] = _check(load({"name": "slow", "regex": regex}))
+
+    assert finding.message.startswith("the regex can take for ever, as on ")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        (
+            [
+                {"name": "a", "sentences": "go [to] {place}"},
+                {"name": "b", "sentences": "go [to] {place}"},
+            ],
+            ["b never wins: a (patterns.json:1) says the same"],
+        ),
+        (
+            [{"name": "a", "sentences": "go"}, {"name": "b", "sentences": "go", "priority": 1}],
+            ["a never wins: b (patterns.json:1) says the same"],
+        ),
+        (
+            [{"name": "a", "regex": "aller à (\\w+)"}, {"name": "b", "regex": "Aller a (\\w+)"}],
+            ["b never wins: a (patterns.json:1) says the same"],
+        ),
+        (
+            [
+                {"name": "a", "sentences": "go {n:integer}"},
+                {"name": "b", "sentences": "go {n:number}"},
+            ],
+            ["b never wins: a (patterns.json:1) wins 'go 12'"],
+        ),
+        ([{"name": "a", "sentences": "go {x}"}, {"name": "a", "sentences": "go {x}"}], []),
+        (
+            [{"name": "a", "sentences": "go {x}"}, {"name": "b", "sentences": ["go {x}", "leave"]}],
+            [],
+        ),
+        (
+            [
+                {
+                    "name": "a",
+                    "regex": "(?:go to (\\w+)|leave for (\\w+))",
+                    "params": {"place": "$2"},
+                    "examples": ["go to Rome", "go to Paris", "go to Oslo"],
+                }
+            ],
+            ["$2 takes part in none of the examples, so that 'place' is never set"],
+        ),
+    ],
+)
+def test_what_a_pattern_says_in_vain_is_a_warning(
+    load: Load, patterns: list[dict[str, object]], found: list[str]
+) -> None:
+    findings = _check(load(*patterns))
+
+    assert [each.message for each in findings] == found
+    assert {each.severity for each in findings} <= {"warning"}
 
 
 SHIPPED = Path(__file__).parents[2] / "patterns"

@@ -76,16 +76,15 @@ def _write(folder: Path, name: str, text: str) -> None:
             ),
         ),
         (
-            '{"name": "x",\n "sentences": ["liste [les] {path}"]},',
+            '{"name": "x",\n "sentences": ["liste [les {path}"]},',
             Fault(
-                "'sentences' cannot be used yet: this version reads patterns written as 'regex' "
-                "only",
-                where="patterns[1]",
+                "cannot be used: '[' is never closed at character 7, '[les {path}'",
+                where="patterns[1].sentences[0]",
                 line=9,
-                hint="write it as a regex with named groups",
+                hint="close it with ']'",
             ),
         ),
-        ('{"name": "x"},', Fault("'regex' is missing", where="patterns[1]", line=8)),
+        ('{"name": "x"},', Fault("'sentences' or 'regex' is missing", where="patterns[1]", line=8)),
         (
             '{"name": "x", "regex": ""},',
             Fault('should not be empty, not ""', where="patterns[1].regex", line=8),
@@ -127,8 +126,12 @@ def test_a_bad_pattern_is_told_by_place_and_the_others_serve(
         ("{}", "'patterns' is missing"),
         ('{"patterns": {}}', "should be a list"),
         ('{"patterns": [], "paterns": []}', "unknown key 'paterns'"),
-        ('{"patterns": [], "slots": {}}', "'slots' cannot be used yet"),
-        ('{"patterns": [], "rules": {}}', "'rules' cannot be used yet"),
+        ('{"patterns": [], "slots": {"x": "nmber"}}', "there is no slot type 'nmber'"),
+        ('{"patterns": [], "slots": {"x": {"typ": "number"}}}', "unknown key 'typ'"),
+        ('{"patterns": [], "slots": {"x": 5}}', "should be an object"),
+        ('{"patterns": [], "rules": {"x": "a ("}}', "'(' is never closed"),
+        ('{"patterns": [], "rules": {"x": 5}}', "a rule should be a text"),
+        ('{"patterns": [], "skip": ["{x} bien"]}', "'{x}' cannot stand here"),
         ('{"patterns": [], "language": "French"}', "should match"),
     ],
 )
@@ -200,6 +203,8 @@ def test_the_schema_for_editors_describes_every_key() -> None:
     schema = PatternFile.model_json_schema()
 
     pattern = schema["$defs"]["Pattern"]
-    assert pattern["required"] == ["name", "regex"]
+    assert pattern["required"] == ["name"]
     assert all("description" in value for value in pattern["properties"].values())
-    assert {"$schema", "$comment", "language", "patterns"} == set(schema["properties"])
+    assert set(schema["properties"]) == {
+        "$schema", "$comment", "language", "shared", "rules", "slots", "skip", "patterns",
+    }  # fmt: skip

@@ -3,15 +3,18 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from podium.domain.intent import Analysis, Intent, Suggestion
 from podium.domain.limits import Limits
+from podium.intents.library import PatternLibrary
 from podium.intents.matcher import BUDGET, Matcher
 
 MatcherFor = Callable[..., Matcher]
+Load = Callable[..., PatternLibrary]
 
 
 def _intent(matcher: Matcher, text: str) -> Intent:
@@ -291,6 +294,11 @@ def test_hostile_text_gets_the_same_analysis_each_time_and_soon(
         *TALKATIVE,
         {"name": "list_files", "regex": r"liste\s+(?P<what>.*?)\s*(?:fichiers|dossiers)"},
         {"name": "words", "regex": r"^(?:(?P<word>\w+)\s*)+$"},
+        {
+            "name": "say",
+            "sentences": ["liste [les] {what} [fichiers]", "{when:datetime} {x} {path:path}"],
+        },
+        {"name": "any", "sentences": "[{a:number}] ({b};{c:duration};[{d:quoted}]) [liste] {e}"},
     )
     start = time.perf_counter()
 
@@ -301,8 +309,11 @@ def test_hostile_text_gets_the_same_analysis_each_time_and_soon(
     json.dumps(first.to_dict())
 
 
-def test_five_hundred_equal_intents_are_ranked_by_file_order(matcher_for: MatcherFor) -> None:
-    patterns = [{"name": f"intent_{number}", "regex": r"do (\w+)"} for number in range(500)]
+@pytest.mark.parametrize("way", [{"regex": r"do (\w+)"}, {"sentences": "do {what}"}])
+def test_five_hundred_equal_intents_are_ranked_by_file_order(
+    matcher_for: MatcherFor, way: dict[str, str]
+) -> None:
+    patterns = [{"name": f"intent_{number}", **way} for number in range(500)]
 
     candidates = matcher_for(*patterns).analyse("do it").candidates
 
@@ -317,10 +328,90 @@ def test_a_regex_that_runs_out_of_time_is_told_and_harms_no_other(matcher_for: M
 
     analysis = matcher.analyse("xa b c y " * 300 + "z")
 
-    assert analysis.intent is not None
-    assert analysis.intent.type == "good"
+    assert [each.intent.type for each in analysis.candidates] == ["good"]
     assert analysis.timed_out == ("slow (patterns.json:1)",)
     assert analysis.to_dict()["timed_out"] == ["slow (patterns.json:1)"]
+
+
+def test_an_accidental_match_of_a_small_part_is_refused_with_what_is_near(
+    matcher_for: MatcherFor,
+) -> None:
+    matcher = matcher_for(
+        {"name": "time", "regex": "time", "examples": ["what time is it"]},
+        {"name": "trip", "regex": "^never$", "examples": ["my trip to the mountains"]},
+    )
+    text = "the last time that we went on a trip to the mountains it rained for a whole week"
+
+    analysis = matcher.analyse(text)
+
+    assert analysis.intent is None
+    assert analysis.suggestions == (Suggestion("trip", "my trip to the mountains"),)
+    assert analysis.to_dict()["refusal"] == (
+        "time only matches a part of the request, with a confidence of 0.14; 0.15 is the least"
+    )
+
+
+def test_what_is_not_said_is_a_default_or_comes_from_the_conversation(
+    matcher_for: MatcherFor,
+) -> None:
+    matcher = matcher_for(
+        {
+            "name": "weather",
+            "sentences": "weather [in {city}] [{day:date}]",
+            "params": {"place": "$city"},
+            "slots": {
+                "city": {"from_context": "city", "default": "Paris"},
+                "units": {"default": "metric"},
+            },
+        }
+    )
+
+    said, unsaid = _intent(matcher, "weather in Oslo"), _intent(matcher, "weather")
+
+    assert (said.params, said.from_context) == (
+        {"city": "Oslo", "place": "Oslo", "units": "metric"},
+        {},
+    )
+    assert (unsaid.params, unsaid.from_context) == (
+        {"city": "Paris", "place": "Paris", "units": "metric"},
+        {"city": "city", "place": "city"},
+    )
+
+
+def test_a_date_is_relative_to_the_time_of_the_request(load: Load) -> None:
+    library = load({"name": "agenda", "sentences": "agenda {day:date}", "language": "en"})
+    now = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+    intent = Matcher(library, limits=Limits(), now=lambda: now).analyse("agenda tomorrow").intent
+
+    assert intent is not None
+    assert intent.params == {"day": "2026-11-22"}
+
+
+def test_an_explanation_tells_what_a_request_went_through(matcher_for: MatcherFor) -> None:
+    matcher = matcher_for(
+        {"name": "light", "sentences": ["turn on the {room} light", "switch on the {room} light"],
+         "slots": {"room": {"values": [{"in": "living[ ]room", "out": "lounge"}]}}},
+        {"name": "other", "regex": "something else"},
+    )  # fmt: skip
+
+    explained = matcher.explain("Please, turn on the living-room light !")
+
+    assert (explained.spoken, explained.without_politeness) == (
+        "please turn on the living room light",
+        "turn on the living room light",
+    )
+    assert (explained.sentences, explained.regexes) == ((1, 2), (0, 1))
+    [candidate] = explained.analysis.candidates
+    assert candidate.to_explanation() | {"reason": ""} == {
+        **candidate.to_dict(),
+        "reason": "",
+        "text": "turn on the {room} light",
+        "slots": [
+            {"name": "room", "type": "list", "value": "lounge", "text": "living-room",
+             "span": [20, 31]}
+        ],
+    }  # fmt: skip
 
 
 def test_many_slow_regexes_cannot_hold_up_a_request(matcher_for: MatcherFor) -> None:

@@ -5,7 +5,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podium.intents.regexes import FLAGS, Regex, RegexFaultError, compile_regex
+from podium.intents.regexes import FLAGS, Regex, RegexFaultError, _tokens, compile_regex
 from podium.text.folding import fold_text
 
 
@@ -54,9 +54,15 @@ def test_folding_a_regex_does_not_make_it_looser(source: str, text: str) -> None
 
 
 def test_an_accented_group_keeps_its_name() -> None:
-    compiled = compile_regex(r"(?P<durée>\d+) (?<unité>h|min)").compiled
+    each = compile_regex(r"(?P<durée>\d+) (?<unité>h|min)")
 
-    assert compiled.search("5 h").groupdict() == {"durée": "5", "unité": "h"}
+    match = each.compiled.search("5 h")
+    assert {name: match[each.groups[name]] for name in ("durée", "unité", 1, 2)} == {
+        "durée": "5",
+        "unité": "h",
+        1: "5",
+        2: "h",
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,13 +152,17 @@ def test_every_match_holds_what_the_regex_needs(source: str, texts: list[str]) -
 
 @settings(max_examples=300, deadline=None)
 @given(SENSIBLE | WILD, st.lists(TEXTS, min_size=1, max_size=8))
-def test_measuring_a_match_does_not_change_it(source: str, texts: list[str]) -> None:
-    each = _compiled(source)
-    if each is None or each.measuring is None:
+def test_a_regex_with_captures_of_its_own_says_the_same(source: str, texts: list[str]) -> None:
+    if (each := _compiled(source)) is None:
         return
-    measuring = regex.compile(each.measuring, FLAGS)
+    plain = regex.compile("".join(token.text for token in _tokens(source)), FLAGS)
 
     for text in map(fold_text, texts):
-        match, measured = each.compiled.search(text), measuring.search(text)
+        match, written = each.compiled.search(text), plain.search(text)
 
-        assert (match and match.span()) == (measured and measured.span())
+        assert (match and match.span()) == (written and written.span())
+        if match is not None:
+            groups = (*range(1, plain.groups + 1), *plain.groupindex)
+            assert {key: match.spans(each.groups[key]) for key in groups} == {
+                key: written.spans(key) for key in groups
+            }

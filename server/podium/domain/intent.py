@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-MatchedBy = Literal["pattern", "default"]
+MatchedBy = Literal["pattern", "heuristic", "default", "context"]
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the request means. `confidence` is 0..1; `pattern` names the pattern that matched."""
+    """What the request means. `confidence` is 0..1; `pattern` names the pattern that matched.
+
+    `from_context` maps params that were not said to what of the conversation they take; where the
+    conversation knows nothing, `params` has the default, if there is one.
+    """
 
     type: str
     params: dict[str, Any] = field(default_factory=dict)
@@ -17,6 +21,7 @@ class Intent:
     language: str | None = None
     pattern: str = ""
     composition_id: str | None = None
+    from_context: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form of an intent."""
@@ -30,12 +35,34 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidSlot:
+    """What a slot took: its type, its value, and the span (start, end) of the original text."""
+
+    name: str
+    type: str
+    value: Any
+    text: str
+    span: tuple[int, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form of a slot."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "value": self.value,
+            "text": self.text,
+            "span": list(self.span),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One pattern that matched, best first, with what its rank is made of.
 
     `span` is the matched part of the original text as (start, end); `whole` says that it is the
     whole request; `literal_characters` counts the characters the pattern prescribes (the more, the
-    more specific); `reason` says in words why it stands where it stands.
+    more specific); `reason` says in words why it stands where it stands; `text` is the regex or
+    sentence that matched, `slots` what its slots took.
     """
 
     intent: Intent
@@ -45,6 +72,8 @@ class Candidate:
     priority: int
     source: str
     reason: str
+    text: str = ""
+    slots: tuple[SaidSlot, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form of a candidate."""
@@ -59,6 +88,11 @@ class Candidate:
             "source": self.source,
             "reason": self.reason,
         }
+
+    def to_explanation(self) -> dict[str, Any]:
+        """Return the public form with the regex or sentence that matched, and its slots."""
+        slots = [slot.to_dict() for slot in self.slots]
+        return {**self.to_dict(), "text": self.text, "slots": slots}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +111,11 @@ class Suggestion:
 class Analysis:
     """The whole analysis of one request; `intent` is None when nothing matched.
 
-    `timed_out` names the patterns whose regex ran out of time: they are no candidates.
+    `timed_out` names the patterns whose regex ran out of time: they are no candidates. `plan` holds
+    the intents of a request that asks for several things, in order, the first of them `intent`; it
+    is empty for one thing. `refusal` says why the best candidate was not good enough, if so.
+    `choices` are guesses at what is meant where no pattern matched: one is to be confirmed before
+    it is played, several are to be chosen from; `intent` is None then.
     """
 
     intent: Intent | None
@@ -85,6 +123,9 @@ class Analysis:
     suggestions: tuple[Suggestion, ...] = ()
     language: str = "en"
     timed_out: tuple[str, ...] = ()
+    plan: tuple[Intent, ...] = ()
+    refusal: str = ""
+    choices: tuple[Candidate, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form: intent or None, candidates best first, suggestions."""
@@ -93,6 +134,12 @@ class Analysis:
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "suggestions": [suggestion.to_dict() for suggestion in self.suggestions],
         }
+        if self.plan:
+            data["plan"] = [intent.to_dict() for intent in self.plan]
+        if self.choices:
+            data["choices"] = [choice.to_dict() for choice in self.choices]
+        if self.refusal:
+            data["refusal"] = self.refusal
         if self.timed_out:
             data["timed_out"] = list(self.timed_out)
         return data

@@ -1,13 +1,28 @@
 """A request to its analysis; what cannot be a request is refused before any pattern is tried."""
 
+from typing import Protocol
+
 from podium.domain.errors import RequestInvalidError, RequestTooLargeError
 from podium.domain.intent import Analysis
 from podium.domain.limits import Limits
-from podium.intents.matcher import Matcher
 
 
-def analyse(text: str, matcher: Matcher, limits: Limits) -> Analysis:
-    """Return what a request means, with every candidate.
+class Analyser(Protocol):
+    """What knows the patterns: a `Matcher`, or `LivePatterns`."""
+
+    def analyse(self, text: str) -> Analysis:
+        """Return what a request means."""
+        ...
+
+
+def analyse(text: str, matcher: Analyser, limits: Limits) -> Analysis:
+    """Return what a request means, with every candidate; errors as below."""
+    checked_request(text, limits)
+    return matcher.analyse(text)
+
+
+def checked_request(text: str, limits: Limits) -> None:
+    """Refuse what cannot be a request.
 
     Raises:
         RequestInvalidError: it is empty or no text.
@@ -24,4 +39,3 @@ def analyse(text: str, matcher: Matcher, limits: Limits) -> Analysis:
             f"the request has {size} bytes, {limits.request_bytes} at most",
             hint="put long text into a file, or raise limits.request_bytes",
         )
-    return matcher.analyse(text)

@@ -1,7 +1,7 @@
-"""The params of a pattern: which group of its regex, or which constant, each one takes."""
+"""The params of a pattern: which group, slot, or constant each one takes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ _REFERENCE = re.compile(r"\$(?:(?P<number>\d{1,3})|(?P<name>[^\W\d]\w*))")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of the regex, by number or by name."""
+    """A group of the regex, by number or by name, or a slot by its name."""
 
     key: int | str
 
@@ -41,24 +41,33 @@ def _source(value: Any) -> ParamSource:
     return Group(reference["name"] if number is None else int(number))
 
 
-def unknown_groups(params: Mapping[str, ParamSource], regexes: Iterable[Any]) -> dict[str, str]:
-    """Return the params that refer to a group no regex has, with the reference as written."""
-    known: set[int | str] = {0}
-    for compiled in regexes:
-        known.update(range(1, compiled.groups + 1), compiled.groupindex)
+def unknown_groups(
+    params: Mapping[str, ParamSource], known: Collection[int | str]
+) -> dict[str, str]:
+    """Return the params that refer to a group or slot that is not known, as written."""
     return {
         name: f"${source.key}"
         for name, source in params.items()
-        if isinstance(source, Group) and source.key not in known
+        if isinstance(source, Group) and source.key != 0 and source.key not in known
     }
 
 
+def params_of(name: str, params: Mapping[str, ParamSource]) -> list[str]:
+    """Return the params that take a slot: that of its name, and those that refer to it."""
+    own = [] if name in params else [name]
+    return own + [
+        param
+        for param, source in params.items()
+        if isinstance(source, Group) and source.key == name
+    ]
+
+
 def fill_params(
-    params: Mapping[str, ParamSource], groups: Mapping[int | str, str]
+    params: Mapping[str, ParamSource], groups: Mapping[int | str, Any]
 ) -> dict[str, Any]:
-    """Return the params of a match; `groups` holds those that took part, by number and name."""
-    named = {name: text for name, text in groups.items() if isinstance(name, str)}
-    values: dict[str, Any] = {name: text for name, text in named.items() if name not in params}
+    """Return the params of a match; `groups` holds what took part, by number and name."""
+    named = {name: value for name, value in groups.items() if isinstance(name, str)}
+    values: dict[str, Any] = {name: value for name, value in named.items() if name not in params}
     for name, source in params.items():
         if isinstance(source, Constant):
             values[name] = source.value

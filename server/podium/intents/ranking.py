@@ -2,14 +2,16 @@ r"""Matches of one request, best first: the specific beats the general.
 
 What counts, in this order (`RULES`):
 
-1. A pattern that prescribes some characters beats a catch-all such as `.*`.
+1. A pattern that prescribes some characters, or their type, beats a catch-all such as `.*`.
 2. A match inside the free text of another is about that text, not about the request:
    in "send bob a mail: list the files", listing is only what the mail says.
 3. A match of the whole request that prescribes a fair share of it beats the match of a part.
-4. More prescribed characters beat fewer. A character is prescribed when the regex spells it out;
-   one that a wildcard takes (`.`, `\w`, `[a-z]`, however often) is not. Blanks never count.
-5. A longer match beats a shorter one.
-6. The higher `priority`, then the earlier place in the files, decide between equals.
+4. More prescribed characters beat fewer. A character is prescribed when the regex or sentence, or
+   the list of a slot, spells it out, or when the type of a slot (a number, a date) takes it; one
+   that a wildcard takes (`.`, `\w`, `[a-z]`, `{text}`, however often) is not. Blanks never count.
+5. Among equals, characters that are spelt out beat those that a type takes.
+6. A longer match beats a shorter one.
+7. The higher `priority`, then the earlier place in the files, decide between equals.
 
 Confidence is `specificity * (1 + coverage) / 2`, at least 0.1. Specificity is the share of the
 request that is prescribed, full from a quarter of it on (and from three characters on); coverage is
@@ -19,11 +21,11 @@ surer than the candidate before.
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any
 
-from podium.domain.intent import Candidate, Intent
+from podium.domain.intent import Candidate, Intent, SaidSlot
 from podium.intents.library import LoadedPattern
 
 Span = tuple[int, int]
@@ -35,9 +37,14 @@ LEAST_CONFIDENCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One pattern's best match. Spans are in the folded request, `prescribed` ones in order."""
+    """One pattern's best match. Spans are in the folded request, `prescribed` ones in order.
+
+    `prescribed` is what the pattern spells out, `typed_characters` counts what the types of its
+    slots took. `text` is the regex or the sentence that matched.
+    """
 
     pattern: LoadedPattern
+    text: str
     params: dict[str, Any]
     span: Span
     original_span: Span
@@ -46,18 +53,26 @@ class Match:
     prescribed_characters: int
     covered_characters: int
     request_characters: int
+    typed_characters: int = 0
+    slots: tuple[SaidSlot, ...] = ()
+    from_context: dict[str, str] = field(default_factory=dict)
     is_quoted: bool = False
 
     @property
     def is_catch_all(self) -> bool:
         """Whether any text at all would have matched."""
-        return self.prescribed_characters == 0
+        return self.specific_characters == 0
+
+    @property
+    def specific_characters(self) -> int:
+        """How many characters not just any text would have had there."""
+        return self.prescribed_characters + self.typed_characters
 
     @property
     def specificity(self) -> float:
         """How much of its fair share of the request the match prescribes, at most 1."""
         fair = max(FEW_CHARACTERS, self.request_characters / FAIR_SHARE)
-        return min(1.0, self.prescribed_characters / fair)
+        return min(1.0, self.specific_characters / fair)
 
     @property
     def confidence(self) -> float:
@@ -88,8 +103,12 @@ RULES = (
         "{winner} fits the whole request in its own words, {loser} only a part or with few of them",
     ),
     Rule(
-        lambda match: match.prescribed_characters,
+        lambda match: match.specific_characters,
         "{winner} prescribes {winner_value} characters of the request, {loser} {loser_value}",
+    ),
+    Rule(
+        lambda match: match.prescribed_characters,
+        "{winner} spells out {winner_value} characters of the request, {loser} {loser_value}",
     ),
     Rule(
         lambda match: match.span[1] - match.span[0],
@@ -130,12 +149,12 @@ def _with_quoted(matches: Sequence[Match], text: str) -> list[Match]:
     whole = {
         match.prescribed
         for match in matches
-        if match.is_whole and match.prescribed_characters >= FEW_CHARACTERS
+        if match.is_whole and match.specific_characters >= FEW_CHARACTERS
     }
     quoted = {
         span
         for span in {match.span for match in matches if not match.is_whole}
-        if any(_lies_in_free_text(span, prescribed, text) for prescribed in whole)
+        if any(lies_in_free_text(span, prescribed, text) for prescribed in whole)
     }
     return [
         replace(match, is_quoted=True) if not match.is_whole and match.span in quoted else match
@@ -143,7 +162,8 @@ def _with_quoted(matches: Sequence[Match], text: str) -> list[Match]:
     ]
 
 
-def _lies_in_free_text(span: Span, prescribed: Sequence[Span], text: str) -> bool:
+def lies_in_free_text(span: Span, prescribed: Sequence[Span], text: str) -> bool:
+    """Whether nothing that a match prescribes lies in a span."""
     start, end = span
     for first, last in islice(prescribed, bisect_left(prescribed, start, key=_end), None):
         if first >= end:
@@ -189,6 +209,7 @@ def _candidate(match: Match, confidence: float, reason: str) -> Candidate:
         language=pattern.language,
         pattern=pattern.name,
         composition_id=pattern.composition,
+        from_context=match.from_context,
     )
     return Candidate(
         intent=intent,
@@ -198,4 +219,6 @@ def _candidate(match: Match, confidence: float, reason: str) -> Candidate:
         priority=pattern.pattern.priority,
         source=pattern.source,
         reason=reason,
+        text=match.text,
+        slots=match.slots,
     )

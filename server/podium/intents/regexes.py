@@ -6,15 +6,15 @@ meaning of its own (`\S`, `\p{L}`, group names, flags). A ligature becomes its l
 characters in it (`[à-ÿ]` also takes `a`, `c`, `e`, ...).
 
 The folded source is then read for two things. `needs` are literals that every match must hold, so
-that a regex need not run at all where they are missing. `measuring` is the same regex with a
-capture around each wildcard, so that a match can tell what the author prescribed from what was
-left open. A regex that uses more than the reader knows is *opaque*: it has no needs (it always
-runs) and no measure (its own groups count as wildcards); it matches all the same.
+that a regex need not run at all where they are missing. And what is compiled has a capture of its
+own around each wildcard, so that a match can tell what the author prescribed from what was left
+open. A regex that uses more than the reader knows is *opaque*: it has no needs (it always runs)
+and is compiled as it is (its own groups count as wildcards); it matches all the same.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -33,12 +33,17 @@ Clause = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A compiled regex, what every match of it holds, and the source that measures a match."""
+    """A compiled regex, and what every match of it holds.
+
+    `groups` maps the author's groups, by number and name, to those of the compiled regex; `free`
+    are the compiled groups that took what was left open.
+    """
 
     source: str
     compiled: Any
     needs: tuple[Clause, ...]
-    measuring: str | None
+    groups: Mapping[int | str, int]
+    free: tuple[int, ...]
 
 
 class RegexFaultError(Exception):
@@ -59,6 +64,24 @@ def compile_regex(source: str) -> Regex:
     """
     tokens = list(_tokens(source))
     _refuse_deep_nesting(tokens)
+    reader = _Reader(tokens)
+    try:
+        part = reader.whole()
+    except _OpaqueError:
+        return _as_it_is(source, tokens, ())
+    needs = tuple(sorted(set(part.needs), key=sorted))
+    if any(token.kind == "back" for token in tokens):
+        # A reference to a group by number would point elsewhere between more groups.
+        return _as_it_is(source, tokens, needs)
+    try:
+        compiled = _compile(part.measuring)
+    except RegexFaultError:
+        _as_it_is(source, tokens, needs)  # raises with the author's position
+        raise
+    return Regex(source, compiled, needs, reader.groups, tuple(reader.free))
+
+
+def _as_it_is(source: str, tokens: Sequence["_Token"], needs: tuple[Clause, ...]) -> Regex:
     folded = "".join(token.text for token in tokens)
     try:
         compiled = _compile(folded)
@@ -66,13 +89,9 @@ def compile_regex(source: str) -> Regex:
         if folded != source:
             _compile(source)  # raises with the author's position, unless folding broke it
         raise
-    try:
-        part = _Reader(tokens).whole()
-    except _OpaqueError:
-        return Regex(source, compiled, (), None)
-    # A reference to a group by number would point elsewhere in the measuring regex.
-    measuring = None if any(token.kind == "back" for token in tokens) else part.measuring
-    return Regex(source, compiled, tuple(sorted(set(part.needs), key=sorted)), measuring)
+    numbers = range(1, compiled.groups + 1)
+    groups: dict[int | str, int] = {number: number for number in numbers}
+    return Regex(source, compiled, needs, groups | dict(compiled.groupindex), tuple(numbers))
 
 
 def _refuse_deep_nesting(tokens: Sequence["_Token"]) -> None:
@@ -307,6 +326,10 @@ class _Reader:
         self._next = 0
         self._depth = 0
         self._looking = 0  # inside look-arounds nothing is consumed, so nothing is measured
+        self._authored = 0
+        self._compiled = 0
+        self.groups: dict[int | str, int] = {}
+        self.free: list[int] = []
 
     def whole(self) -> _Part:
         part = self._alternatives()
@@ -340,6 +363,9 @@ class _Reader:
         run = ""  # literal characters that follow one another
         while self._peek() not in (None, "or", "close"):
             token = self._take()
+            if token.kind == "wild" and not self._looking:
+                self._compiled += 1
+                self.free.append(self._compiled)
             part = self._item(token)
             quantifier = self._quantifier()
             if token.kind == "flags" and quantifier.text:
@@ -364,6 +390,8 @@ class _Reader:
 
     def _group(self, token: _Token) -> _Part:
         looks = token.kind == "look"
+        if token.kind == "capture":
+            self._count(token.text)
         self._depth += 1
         self._looking += looks
         if self._depth > MAX_DEPTH:
@@ -374,8 +402,18 @@ class _Reader:
         self._take()
         self._depth -= 1
         self._looking -= looks
-        opening = "(?:" if token.kind == "capture" else token.text
-        return _Part([] if looks else body.needs, f"{opening}{body.measuring})")
+        return _Part([] if looks else body.needs, f"{token.text}{body.measuring})")
+
+    def _count(self, opening: str) -> None:
+        """Take down a capture's numbers, the author's and the engine's; equal names are one."""
+        name = opening.partition("<")[2].removesuffix(">")
+        if name and name in self.groups:
+            return
+        self._authored += 1
+        self._compiled += 1
+        self.groups[self._authored] = self._compiled
+        if name:
+            self.groups[name] = self._compiled
 
     def _quantifier(self) -> _Quantifier:
         if self._peek() != "quantifier":

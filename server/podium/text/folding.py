@@ -9,6 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _LETTERS = {  # what Unicode decomposition leaves whole although people type it as plain letters
     "œ": "oe",
@@ -81,6 +82,7 @@ def _pieces(text: str) -> dict[str, str]:
     return {char: _fold_character(char) for char in set(text)}
 
 
+@lru_cache(maxsize=4_096)  # more than the letters of any few languages
 def _fold_character(char: str) -> str:
     if char in _INVISIBLE:
         return ""

@@ -56,13 +56,19 @@ def guess_language(text: str) -> Language:
     sample = text[:MAX_EVIDENCE]
     folded = fold_text(sample)
     words = [word for word in _WORD.findall(folded) if word not in _BOTH]
-    pieces = [piece for word in words for piece in {word, *word.split("'")}]
+    pieces = words
+    if "'" in folded:
+        pieces = [piece for word in words for piece in {word, *word.split("'")}]
     french = (
         sum(piece in FRENCH_WORDS for piece in pieces)
-        + len(_FRENCH_ELISIONS.findall(folded))
-        + len(_FRENCH_LETTERS.findall(unicodedata.normalize("NFC", sample)))
+        + (len(_FRENCH_ELISIONS.findall(folded)) if "'" in folded else 0)
+        + (0 if sample.isascii() else _french_letters(sample))
     )
-    english = sum(piece in ENGLISH_WORDS for piece in pieces) + len(
-        _ENGLISH_CONTRACTIONS.findall(folded)
+    english = sum(piece in ENGLISH_WORDS for piece in pieces) + (
+        len(_ENGLISH_CONTRACTIONS.findall(folded)) if "'" in folded else 0
     )
     return "fr" if french > english else "en"
+
+
+def _french_letters(sample: str) -> int:
+    return len(_FRENCH_LETTERS.findall(unicodedata.normalize("NFC", sample)))

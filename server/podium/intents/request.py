@@ -1,0 +1,86 @@
+"""One request while it is matched: folded, with the way back to what was written."""
+
+import re
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from podium.intents.ranking import Span
+from podium.intents.spoken import Spoken
+from podium.text.folding import Folded, fold
+from podium.text.language import Language, guess_language
+
+ENDING = "?!." + string.whitespace  # left over after a whole request without harm
+
+_INTRODUCED = re.compile(r":\s*$")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "‘": "’", "„": "“"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The folded request and the part of it, without blanks around, that is matched."""
+
+    written: str
+    folded: Folded
+    text: str
+    start: int
+    characters: int
+
+    @classmethod
+    def of(cls, written: str) -> "Request":
+        """Fold a request."""
+        folded = fold(written)
+        stripped = folded.text.strip()
+        start = len(folded.text) - len(folded.text.lstrip())
+        return cls(written, folded, stripped, start, count(stripped))
+
+    @cached_property
+    def language(self) -> Language:
+        """The language of its words."""
+        return guess_language(self.written)
+
+    def original(self, span: Span) -> str:
+        """Return what was written in a span of the text."""
+        return self.folded.original(self.start + span[0], self.start + span[1])
+
+    def original_span(self, span: Span) -> Span:
+        """Return where a span of the text is written."""
+        return self.folded.span(self.start + span[0], self.start + span[1])
+
+    def said(self, spoken: Spoken, start: int, end: int) -> str:
+        """Return what was written in a span of the spoken request."""
+        return self.original(spoken.folded_span(start, end))
+
+    def with_ending(self, span: Span) -> Span:
+        """Return a span with the request's final punctuation, where a colon introduces it.
+
+        In `note: really?` the question mark is part of the note, not of the request.
+        """
+        rest = self.text[span[1] :]
+        is_introduced = rest and not rest.strip(ENDING) and _INTRODUCED.search(self.text[: span[0]])
+        return (span[0], len(self.text)) if is_introduced else span
+
+
+def unquoted(text: str) -> str:
+    """Return a text without the quotation marks around it."""
+    text = text.strip()
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        inside = text[1:-1].strip()
+        if inside and text[-1] not in inside and text[0] not in inside:
+            return inside
+    return text
+
+
+def between(span: Span, free: Iterable[Span], text: str) -> Iterator[Span]:
+    """Yield what lies between the free spans (sorted) and is not blank."""
+    position = span[0]
+    for first, last in (*free, (span[1], span[1])):
+        if position < first and text[position:first].strip():
+            yield position, first
+        position = max(position, last)
+
+
+def count(text: str) -> int:
+    """Return how many characters of a text are not blank."""
+    return len("".join(text.split()))
