@@ -19,14 +19,18 @@ from podium.domain.errors import (
 )
 from podium.domain.findings import Finding
 from podium.domain.naming import did_you_mean
+from podium.domain.ports import Conversations
 from podium.domain.redaction import Redactor
 from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
+from podium.intents.runtime_lists import RuntimeLists
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
+from podium.storage.conversations import SqliteConversations
 from podium.storage.eras import EraFile
 from podium.storage.journal import SqliteJournal
+from podium.storage.memory_server import MemoryServerConversations
 from podium.storage.pins import PinFile
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
@@ -36,7 +40,7 @@ from podium.upstreams.oauth import Login
 from podium.upstreams.pool import UpstreamPool
 from podium.upstreams.relay import UpstreamRelay
 from podium.upstreams.settings import OAuthSettings, UpstreamSettings
-from podium.workspace import WorkspaceData, config_path
+from podium.workspace import WorkspaceData, config_path, understanding_of
 
 
 class Orchestrator(PlainOrchestrator):
@@ -69,6 +73,8 @@ class Orchestrator(PlainOrchestrator):
             )
             upstreams = await stack.enter_async_context(pool_of(settings, clock))
             options = settings.orchestrator
+            lists = RuntimeLists(upstreams, data.evaluator, clock)
+            patterns = data.live_patterns(lists, clock)
             runner = Runner(
                 upstreams=upstreams,
                 evaluator=data.evaluator,
@@ -83,13 +89,19 @@ class Orchestrator(PlainOrchestrator):
             )
             yield cls(
                 Stages(
-                    matcher=data.matcher,
+                    matcher=patterns,
+                    lists=lists,
                     compositions=data.compositions,
                     checker=Checker(max_steps=options.max_steps_per_composition),
                     runner=runner,
                     upstreams=upstreams,
                     relay=UpstreamRelay(upstreams),
                     journal=journal,
+                    conversations=_conversations(settings, journal, upstreams, clock),
+                    conversation_bounds=settings.conversations.bounds(),
+                    understanding=understanding_of(
+                        patterns, data.compositions, past=journal, clock=clock
+                    ),
                     transformers=data.transformers,
                     clock=clock,
                     ids=RandomIds(),
@@ -101,6 +113,20 @@ class Orchestrator(PlainOrchestrator):
                     faults=tuple(data.faults),
                 )
             )
+
+
+def _conversations(
+    settings: Config, journal: SqliteJournal, upstreams: UpstreamPool, clock: SystemClock
+) -> Conversations:
+    """Return the store of conversations that the configuration names."""
+    section, redactor = settings.conversations, Redactor(settings.secrets)
+    if section.store == "memory_server":
+        return MemoryServerConversations(
+            upstreams, section.server, clock=clock, redactor=redactor, bounds=section.bounds()
+        )
+    return SqliteConversations(
+        journal.writer, clock=clock, redactor=redactor, bounds=section.bounds()
+    )
 
 
 def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from podium.documents import Document, dotted, invalid_file, parse_document, read_document, validate
 from podium.domain.composition import FileModel
+from podium.domain.conversation import ConversationBounds
 from podium.domain.errors import (
     ConfigError,
     Fault,
@@ -28,6 +29,7 @@ CONFIG_NAME = "config.yaml"
 STATE_FOLDER = ".podium"  # inside the workspace: journal, remembered eras
 _UNFILLED = {"command": "(a variable is not set)"}
 _LIMITS = Limits()
+_BOUNDS = ConversationBounds()
 _SERVER_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
 
@@ -98,6 +100,37 @@ class HealthSection(FileModel):
     drain_seconds: float = Field(
         5, ge=0, le=600, description="For calls in flight when Podium is told to stop."
     )
+
+
+class ConversationsSection(FileModel):
+    """What is remembered of each conversation, and where."""
+
+    store: Literal["sqlite", "memory_server"] = Field(
+        "sqlite", description="sqlite: with the journal; memory_server: in the server named below."
+    )
+    server: str = Field(
+        "memory",
+        min_length=1,
+        description="The upstream that is an MCP memory server, for `store: memory_server`.",
+    )
+    ttl_seconds: float = Field(
+        _BOUNDS.ttl_seconds, gt=0, le=31_536_000, description="Silence after which it is forgotten."
+    )
+    turns: int = Field(_BOUNDS.turns, ge=1, le=200, description="Turns remembered of each.")
+    per_user: int = Field(
+        _BOUNDS.per_user, ge=1, le=100_000, description="Conversations kept of one person."
+    )
+    in_all: int = Field(_BOUNDS.in_all, ge=1, le=1_000_000, description="Conversations kept.")
+
+    def bounds(self) -> ConversationBounds:
+        """Return the bounds that these settings give."""
+        return replace(
+            _BOUNDS,
+            ttl_seconds=self.ttl_seconds,
+            turns=self.turns,
+            per_user=self.per_user,
+            in_all=self.in_all,
+        )
 
 
 class EntryLimits(FileModel):
@@ -194,6 +227,7 @@ class ConfigFile(FileModel):
     orchestrator: OrchestratorSection = Field(default_factory=OrchestratorSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     health: HealthSection = Field(default_factory=HealthSection)
+    conversations: ConversationsSection = Field(default_factory=ConversationsSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -206,6 +240,15 @@ class ConfigFile(FileModel):
         pattern=r"^(\{server\}|[A-Za-z0-9_-])*$",
         description="Put before the names of passed-through tools; may be empty.",
     )
+
+    @model_validator(mode="after")
+    def _knows_the_memory_server(self) -> "ConfigFile":
+        section = self.conversations
+        if section.store == "memory_server" and section.server not in self.mcpServers:
+            raise ValueError(
+                f"conversations.server names no entry of mcpServers: '{section.server}'"
+            )
+        return self
 
     @field_validator("mcpServers")
     @classmethod
@@ -238,6 +281,7 @@ class Config:
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
     health: HealthSection = field(default_factory=HealthSection)
+    conversations: ConversationsSection = field(default_factory=ConversationsSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -306,6 +350,7 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         workspace=document.path.parent.resolve(),
         orchestrator=checked.orchestrator,
         health=checked.health,
+        conversations=checked.conversations,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -13,16 +13,20 @@ from podium.compositions.checker import Checker
 from podium.compositions.graph import build_plan
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.params import checked_params, missing_params, params_schema
+from podium.dialogue import Dialogue, Turning
 from podium.documents import validation_faults
 from podium.domain.composition import Composition, Plan, StoredComposition
+from podium.domain.conversation import ConversationBounds
 from podium.domain.errors import (
     CompositionInvalidError,
     Fault,
     InternalError,
     InvalidParamsError,
+    NotResumableError,
     PodiumError,
     RequestInvalidError,
     UnknownCompositionError,
+    UnknownExecutionError,
     WorkspaceError,
 )
 from podium.domain.execution import Execution, ExecutionStatus, StepRecord
@@ -30,6 +34,7 @@ from podium.domain.intent import Analysis, Intent
 from podium.domain.limits import Limits
 from podium.domain.ports import (
     Clock,
+    Conversations,
     EventListener,
     Front,
     Ids,
@@ -44,8 +49,10 @@ from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.domain.values import json_fault
 from podium.execution.policy import leaves_doubt
 from podium.execution.runner import Runner
-from podium.intents.analysis import analyse
-from podium.intents.matcher import Matcher
+from podium.intents.analysis import analyse, checked_request
+from podium.intents.context.memory import ConversationMemory
+from podium.intents.runtime_lists import RuntimeLists
+from podium.intents.understanding import Patterns, Understanding
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
 from podium.text.language import guess_language
@@ -57,13 +64,14 @@ logger = logging.getLogger("podium")
 class Stages:
     """Everything an orchestrator joins; made by `podium.app`."""
 
-    matcher: Matcher
+    matcher: Patterns
     compositions: CompositionLibrary
     checker: Checker
     runner: Runner
     upstreams: Upstreams
     relay: Relay
     journal: Journal
+    conversations: Conversations
     transformers: Transformers
     clock: Clock
     ids: Ids
@@ -72,6 +80,9 @@ class Stages:
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
     drain_seconds: float = 5.0
+    lists: RuntimeLists | None = None  # what slots take from tools
+    understanding: Understanding | None = None  # guesses where no pattern of `matcher` matches
+    conversation_bounds: ConversationBounds = field(default_factory=ConversationBounds)
     faults: tuple[WorkspaceError, ...] = ()
 
 
@@ -81,6 +92,15 @@ class Orchestrator:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._checked: set[str] = set()  # ids of library compositions that passed the checker
+        self._memory = ConversationMemory(stages.conversations, stages.conversation_bounds)
+        self._dialogue = Dialogue(
+            self,
+            self._memory,
+            match=stages.matcher.analyse,
+            journal=stages.journal,
+            clock=stages.clock,
+            ids=stages.ids,
+        )
 
     # --- requests
 
@@ -95,23 +115,29 @@ class Orchestrator:
     ) -> dict[str, Any]:
         """Understand a request, play the composition that answers it, and return the reply.
 
-        `context` is what the caller already knows; expressions see it as `context`. Errors are
-        replies with `status: "error"`; nothing is raised but cancellation.
+        `context` is what the caller already knows: `variables` (name -> value) and `entities` (each
+        with `kind`, `value`, `label`) are remembered with the conversation, `language` ("fr", "en")
+        is that of the reply; expressions see all of it as `context`. A request that answers a
+        question, repeats an earlier one or points at something is understood from the
+        conversation. Errors are replies with `status: "error"`; nothing is raised but cancellation.
         """
         language: str = guess_language(request) if isinstance(request, str) else "en"
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
         try:
             _refuse_strange_ids(user_id, conversation_id)
             known = _json_object("context", context)
-            analysis = self.analyse(request)
-            language = analysis.language
+            analysis = await self._understood(request)
+            language = _wanted_language(known) or analysis.language
             asked = Request(request, user_id or "", conversation)
-            intent = analysis.intent or self._default_intent(request, language)
-            if intent is None:
-                reply = no_match_reply(analysis.suggestions, language, conversation_id=conversation)
-            else:
-                known |= {"request": request, "user_id": asked.user_id, "language": language}
-                reply = await self._answer(asked, intent, language, known, on_event)
+            thread = await self._memory.open(
+                asked.user_id, conversation, known, is_new=not conversation_id
+            )
+            reply = await self._dialogue.turn(
+                thread,
+                Turning(asked, language, known, on_event),
+                analysis,
+                lambda: self._default_intent(request, language),
+            ) or no_match_reply(analysis.suggestions, language, conversation_id=conversation)
         except PodiumError as error:
             reply = error_reply(error, language, conversation_id=conversation)
         except Exception as error:
@@ -119,6 +145,60 @@ class Orchestrator:
             logger.exception("request failed unexpectedly")
             reply = error_reply(_internal(error), language, conversation_id=conversation)
         return reply.to_dict()
+
+    async def resume_execution(
+        self,
+        execution_id: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        user_id: str = "",
+        conversation_id: str = "",
+        on_event: EventListener | None = None,
+    ) -> dict[str, Any]:
+        """Go on with an execution that has asked something; return the reply.
+
+        `params` hold the answer under the question's id. With a `user_id` or a `conversation_id`,
+        only an execution of that person or conversation is found.
+        """
+        language, conversation = "en", _text_or_empty(conversation_id)
+        try:
+            _refuse_strange_ids(user_id, conversation_id, execution_id)
+            given = _json_object("params", params)
+            execution = await self._execution(execution_id, user_id or "", conversation)
+            conversation = execution.conversation_id
+            reply = await self._answer_question(execution, given, on_event)
+            if reply is None:
+                asked = Request(execution.request, execution.user_id, conversation)
+                turn = Turning(asked, language, {}, on_event)
+                reply = await self.play_on(execution.id, given, turn)
+        except PodiumError as error:
+            reply = error_reply(error, language, conversation_id=conversation)
+        except Exception as error:
+            # The boundary round one request, as above.
+            logger.exception("execution failed unexpectedly")
+            reply = error_reply(_internal(error), language, conversation_id=conversation)
+        return reply.to_dict()
+
+    async def _execution(self, execution_id: str, user_id: str, conversation_id: str) -> Execution:
+        found = await self._stages.journal.get(_text_or_empty(execution_id))
+        is_theirs = found is not None and (
+            user_id in ("", found.user_id) and conversation_id in ("", found.conversation_id)
+        )
+        if found is None or not is_theirs:
+            raise UnknownExecutionError(
+                f"there is no execution '{execution_id}'",
+                hint="see which there are: podium executions",
+            )
+        return found
+
+    async def _answer_question(
+        self, execution: Execution, given: Mapping[str, Any], on_event: EventListener | None
+    ) -> Reply | None:
+        """Answer what was asked before anything was played; None if nothing (more) was."""
+        thread = await self._memory.open(execution.user_id, execution.conversation_id)
+        asked = Request(execution.request, execution.user_id, execution.conversation_id)
+        turn = Turning(asked, "en", {}, on_event)
+        return await self._dialogue.answered(thread, execution, given, turn)
 
     def analyse(self, text: str) -> Analysis:
         """Return what a request means, with every candidate.
@@ -128,16 +208,44 @@ class Orchestrator:
             RequestTooLargeError: it is longer than `limits.request_bytes`.
 
         """
-        return analyse(text, self._stages.matcher, self._stages.limits)
+        reader = self._stages.understanding or self._stages.matcher
+        return analyse(text, reader, self._stages.limits)
 
-    async def _answer(
-        self,
-        asked: Request,
-        intent: Intent,
-        language: str,
-        context: Mapping[str, Any],
-        on_event: EventListener | None,
-    ) -> Reply:
+    async def _understood(self, text: str) -> Analysis:
+        """Return what a request means, with what was asked before to help; errors as above."""
+        checked_request(text, self._stages.limits)
+        if self._stages.lists is not None:
+            await self._stages.lists.fill(self._stages.matcher.library.queries)
+        analysis, understanding = self.analyse(text), self._stages.understanding
+        if analysis.intent is not None or understanding is None:
+            return analysis
+        return self.analyse(text) if await understanding.remember() else analysis
+
+    # --- what a dialogue plays
+
+    def schema_of(self, intent: Intent) -> Mapping[str, Any]:
+        """Return the schema of the params of what answers an intent; {} if nothing does."""
+        try:
+            return params_schema(self._composition_for(intent).composition)
+        except PodiumError:  # playing it says why
+            return {}
+
+    def composition_of(self, intent: Intent) -> str | None:
+        """Return the id of the composition that answers an intent."""
+        try:
+            return self._composition_for(intent).id
+        except PodiumError:
+            return None
+
+    def title_of(self, intent: Intent) -> str:
+        """Return what people call what answers an intent."""
+        try:
+            return self._composition_for(intent).composition.name or intent.type
+        except PodiumError:
+            return intent.type
+
+    async def play_intent(self, intent: Intent, turn: Turning, execution_id: str) -> Reply:
+        """Play the composition that answers an intent; "" for an execution id makes a new one."""
         stored = None
         try:
             stored = self._composition_for(intent)
@@ -146,12 +254,32 @@ class Orchestrator:
         except PodiumError as error:
             return error_reply(
                 error,
-                language,
-                conversation_id=asked.conversation_id,
+                turn.language,
+                conversation_id=turn.asked.conversation_id,
                 intent=intent,
                 composition_id=stored.id if stored else None,
             )
-        return await self._play(plan, params, asked, context, on_event, intent=intent)
+        return await self._play(
+            plan,
+            params,
+            turn.asked,
+            turn.known,
+            turn.on_event,
+            intent=intent,
+            execution_id=execution_id,
+        )
+
+    async def play_on(self, execution_id: str, answers: Mapping[str, Any], turn: Turning) -> Reply:  # noqa: ARG002 - part of `Player`; the engine cannot suspend an execution yet
+        """Give answers to an execution that waits for them, and play on.
+
+        Raises:
+            NotResumableError: it waits for nothing.
+
+        """
+        raise NotResumableError(
+            f"execution '{execution_id}' waits for nothing (any more)",
+            hint="see what it did: podium executions; or ask again",
+        )
 
     def _composition_for(self, intent: Intent) -> StoredComposition:
         library = self._stages.compositions
@@ -259,9 +387,10 @@ class Orchestrator:
         on_event: EventListener | None,
         *,
         intent: Intent | None = None,
+        execution_id: str = "",
     ) -> Reply:
         execution = Execution(
-            id=self._stages.ids.new("exec"),
+            id=execution_id or self._stages.ids.new("exec"),
             composition_id=plan.composition.id,
             params=params,
             user_id=asked.user_id,
@@ -487,6 +616,11 @@ def _refuse_strange_ids(*ids: Any) -> None:
     strange = [value for value in ids if not isinstance(value, str | None)]
     if strange:
         raise RequestInvalidError(f"an id should be a text, not {strange[0]!r:.50}")
+
+
+def _wanted_language(context: Mapping[str, Any]) -> str | None:
+    language = context.get("language")
+    return language if language in ("fr", "en") else None
 
 
 def _text_or_empty(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Fakes of every port, for tests of Podium and of programs that use it; no processes, no disk."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from podium.domain.conversation import Conversation, ConversationBounds
 from podium.domain.errors import (
+    PodiumError,
     UnknownServerError,
     UnknownToolError,
     UpstreamTimeoutError,
@@ -15,7 +18,8 @@ from podium.domain.errors import (
 )
 from podium.domain.execution import Event, Execution, StepRecord
 from podium.domain.naming import did_you_mean
-from podium.domain.ports import Front, ProgressCallback
+from podium.domain.past import PastRequest
+from podium.domain.ports import Clock, Front, ProgressCallback
 from podium.domain.relay import Message, UpstreamChange
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 
@@ -91,6 +95,66 @@ class MemoryJournal:
     async def recent(self, limit: int) -> list[Execution]:
         """Return the latest executions, newest first."""
         return list(reversed(self.executions.values()))[:limit]
+
+    async def past_requests(self, limit: int) -> list[PastRequest]:
+        """Return the latest requests that were answered, newest first."""
+        answered = [
+            PastRequest(each.request, each.intent_type, each.params)
+            for each in reversed(self.executions.values())
+            if each.status == "success" and each.request and each.intent_type
+        ]
+        return answered[:limit]
+
+
+class MemoryConversations:
+    """Conversations in memory, as JSON, so that a test sees what a file would hold.
+
+    `conflicts` is how many saves to come find that somebody else was quicker; `error` is raised by
+    whatever is asked of the store.
+    """
+
+    def __init__(
+        self, clock: Clock | None = None, bounds: ConversationBounds | None = None
+    ) -> None:
+        self.rows: dict[tuple[str, str], tuple[str, int, float]] = {}
+        self.conflicts = 0
+        self.error: PodiumError | None = None
+        self._clock = clock or FakeClock()
+        self._bounds = bounds or ConversationBounds()
+
+    async def load(self, user_id: str, conversation_id: str) -> tuple[Conversation, int]:
+        """Return the state and its version; an old one counts as empty."""
+        await self._work()
+        text, version, at = self.rows.get((user_id, conversation_id), ("{}", 0, 0.0))
+        is_old = at < self._clock.now() - self._bounds.ttl_seconds
+        state = Conversation() if is_old else Conversation.from_dict(json.loads(text))
+        return state or Conversation(), version
+
+    async def save(
+        self, user_id: str, conversation_id: str, state: Conversation, version: int
+    ) -> bool:
+        """Keep the state, if this is still its version."""
+        await self._work()
+        key = user_id, conversation_id
+        _, current, _ = self.rows.get(key, ("", 0, 0.0))
+        if self.conflicts > 0 or current != version:
+            self.conflicts = max(0, self.conflicts - 1)
+            return False
+        self.rows[key] = json.dumps(state.to_dict()), version + 1, self._clock.now()
+        return True
+
+    async def sweep(self) -> int:
+        """Forget what is too old."""
+        before = self._clock.now() - self._bounds.ttl_seconds
+        old = [key for key, (_, _, at) in self.rows.items() if at < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+    async def _work(self) -> None:
+        await anyio.lowlevel.checkpoint()  # as a real store does: others come in between
+        if self.error is not None:
+            raise self.error
 
 
 class MemoryEras:

@@ -1,16 +1,25 @@
 """The data files of a workspace to what serves a request; no upstream, no protocol."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from podium.compositions.library import CompositionLibrary, load_compositions
 from podium.config import CONFIG_NAME, Config
+from podium.domain.composition import StoredComposition
 from podium.domain.errors import WorkspaceError
-from podium.intents.library import PatternLibrary, load_patterns
+from podium.domain.ports import Clock, PastRequests
+from podium.intents.heuristics import Asked
+from podium.intents.knowledge import Answer, Answers, known_intents
+from podium.intents.library import PatternFolder, PatternLibrary, load_patterns
+from podium.intents.live import LivePatterns
 from podium.intents.matcher import Matcher
+from podium.intents.runtime_lists import RuntimeLists
+from podium.intents.understanding import Patterns, Understanding
 from podium.mapping.expressions import Evaluator
 from podium.mapping.files import load_transformers
 from podium.mapping.transformers import Transformers
 from podium.storage.system import SystemClock
+from podium.text.actions import only_reads
 
 
 class WorkspaceData:
@@ -27,17 +36,81 @@ class WorkspaceData:
                 evaluator=self.evaluator,
             )
         )
-        self.patterns, self.matcher = loaded_patterns(settings)
+        self._limits = settings.limits
+        self._pattern_folder = PatternFolder(settings.folder(options.intent_patterns_path))
+        self.patterns = self._pattern_folder.load()
+        self.matcher = Matcher(self.patterns, limits=settings.limits)
         self.compositions: CompositionLibrary = load_compositions(
             settings.folder(options.compositions_path)
         )
         self.faults += [*self.patterns.faults, *self.compositions.faults]
+
+    def live_patterns(self, lists: RuntimeLists, clock: Clock) -> LivePatterns:
+        """Return the patterns as their files are at each request, with the lists of tools."""
+        return LivePatterns(
+            self._pattern_folder,
+            lambda library: Matcher(library, limits=self._limits, lists=lists),
+            clock.monotonic,
+        )
 
 
 def loaded_patterns(settings: Config) -> tuple[PatternLibrary, Matcher]:
     """Read the patterns of a workspace, and make them ready for requests."""
     patterns = load_patterns(settings.folder(settings.orchestrator.intent_patterns_path))
     return patterns, Matcher(patterns, limits=settings.limits)
+
+
+def loaded_understanding(settings: Config) -> tuple[PatternLibrary, Understanding]:
+    """Read what understanding a request takes: patterns, and the compositions they lead to."""
+    patterns, matcher = loaded_patterns(settings)
+    compositions = load_compositions(settings.folder(settings.orchestrator.compositions_path))
+    return patterns, understanding_of(matcher, compositions)
+
+
+def understanding_of(
+    patterns: Patterns,
+    compositions: CompositionLibrary,
+    *,
+    past: PastRequests | None = None,
+    clock: Clock | None = None,
+) -> Understanding:
+    """Join the patterns with what is known of the compositions that answer them."""
+    answers = answers_of(compositions)
+    return Understanding(
+        patterns,
+        lambda library: known_intents(library.patterns, answers),
+        past=past,
+        clock=clock,
+    )
+
+
+def answers_of(compositions: CompositionLibrary) -> Answers:
+    """Return what understanding has to know of the compositions that answer intents."""
+    types = {stored.composition.intent_type for stored in compositions.all()}
+    serving = {type_: compositions.for_intent(type_) for type_ in sorted(filter(None, types))}
+    return Answers(
+        {type_: _answer(stored) for type_, stored in serving.items() if stored is not None},
+        {stored.id: _answer(stored) for stored in compositions.all()},
+    )
+
+
+def _answer(stored: StoredComposition) -> Answer:
+    composition = stored.composition
+    return Answer(
+        texts=tuple(filter(None, (composition.name, composition.description))),
+        examples=tuple(_requests(stored)),
+        schema=composition.input_schema,
+        reads_only=all(
+            step.effects == "read" or (step.effects is None and only_reads(step.tool_id))
+            for step in composition.steps
+        ),
+    )
+
+
+def _requests(stored: StoredComposition) -> Iterable[Asked]:
+    for example in stored.composition.examples:
+        if example.request:
+            yield Asked(example.request, None, example.params)
 
 
 def config_path(path: Path) -> Path:

@@ -139,6 +139,26 @@ def test_an_intent_is_shown_with_every_candidate(
     assert found["candidates"][0]["reason"].split()[0] in plain.out
 
 
+def test_what_is_guessed_says_so(podium: Podium, workspace: Path) -> None:
+    as_json = podium("intent", 'could you read my note "today"', "-w", workspace, "--json")
+    plain = podium("intent", 'could you read my note "today"', "-w", workspace)
+
+    assert (as_json.code, as_json.json["intent"]["matched_by"]) == (0, "heuristic")
+    assert as_json.json["intent"]["params"] == {"name": "today"}
+    assert plain.out.startswith("read_note  (confidence ")
+    assert "guessed)" in plain.out.splitlines()[0]
+
+
+def test_what_would_be_asked_about_is_no_intent(podium: Podium, workspace: Path) -> None:
+    as_json = podium("intent", "I need to read that note", "-w", workspace, "--json")
+    plain = podium("intent", "I need to read that note", "-w", workspace)
+
+    assert (as_json.code, as_json.json["intent"]) == (1, None)
+    assert [each["type"] for each in as_json.json["choices"]] == ["read_note"]
+    assert plain.code == 1
+    assert "would be asked about" in plain.err
+
+
 def test_what_nothing_matches_is_one(podium: Podium, workspace: Path) -> None:
     as_json = podium("intent", "purple monkey dishwasher", "-w", workspace, "--json")
     plain = podium("intent", "purple monkey dishwasher", "-w", workspace)
@@ -183,6 +203,20 @@ def test_a_dead_server_is_a_failed_step(podium: Podium, workspace: Path) -> None
     assert "podium executions exec_" in plain.err
     assert as_json.json["error"]["code"] == "upstream_unavailable"
     assert as_json.json["error"]["step_id"] == "read"
+
+
+def test_a_sure_guess_is_played_and_an_unsure_one_is_asked_about(
+    podium: Podium, workspace: Path
+) -> None:
+    (workspace / "config.yaml").write_text(DEAD, encoding="utf-8")
+
+    played = podium("ask", 'could you read my note "today"', "-w", workspace, "--json")
+    asked = podium("ask", "I need to read that note", "-w", workspace, "--json")
+
+    assert played.json["intent"]["matched_by"] == "heuristic"
+    assert list(played.json["execution_info"]["steps"]) == ["read"]
+    assert (asked.code, asked.json["status"]) == (3, "needs_input")
+    assert asked.json["execution_info"]["steps"] == {}
 
 
 def test_params_that_do_not_fit_are_all_named(podium: Podium, workspace: Path) -> None:

@@ -18,7 +18,7 @@ def test_every_default_is_documented_in_config_yaml() -> None:
     text = (ROOT / "config.yaml").read_text("utf-8")
     empty = config_text("", ROOT, {})
 
-    sections = (type(empty.orchestrator), type(empty.health))
+    sections = (type(empty.orchestrator), type(empty.health), type(empty.conversations))
     names = [name for section in sections for name in section.model_fields]
     names += empty.limits.__slots__
     missing = [name for name in names if name != "comment_" and f"  {name}:" not in text]
@@ -34,8 +34,8 @@ def test_every_default_is_documented_in_config_yaml() -> None:
             [
                 "line 2: orchestrator: unknown key 'max_step' "
                 "(did you mean 'max_steps_per_composition'?)",
-                "line 3: unknown key 'foo' (known: $comment, $schema, expose, health, limits, "
-                "mcpServers, orchestrator, prefix)",
+                "line 3: unknown key 'foo' (known: $comment, $schema, conversations, expose, "
+                "health, limits, mcpServers, orchestrator, prefix)",
             ],
         ),
         (
@@ -55,6 +55,10 @@ def test_every_default_is_documented_in_config_yaml() -> None:
                 "line 2: orchestrator.execution_timeout: should be a valid number, "
                 'unable to parse string as a number, not "soon"'
             ],
+        ),
+        (
+            "conversations: {store: memory_server, server: mem}",
+            ["conversations.server names no entry of mcpServers: 'mem'"],
         ),
         ("- 1", ["line 1: should be a mapping of keys"]),
         (

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from podium.domain.errors import JournalError, UnknownExecutionError
 from podium.domain.execution import Execution, StepRecord
 from podium.domain.limits import Limits
+from podium.domain.past import PastRequest
 from podium.domain.ports import Journal
 from podium.domain.redaction import REDACTED, Redactor
 from podium.storage.journal import SqliteJournal
@@ -178,6 +179,27 @@ async def test_recent_ones_come_newest_first(journal: SqliteJournal) -> None:
     assert [e.id for e in await journal.recent(2)] == ["exec_3", "exec_2"]
     assert await journal.recent(0) == []
     assert await journal.recent(-5) == []
+
+
+async def test_past_requests_are_those_that_were_answered(journal: SqliteJournal) -> None:
+    answered = {"request": "list the files", "intent_type": "list_files"}
+    for number, changes in enumerate(
+        (answered, {**answered, "status": "error"}, {"request": ""}, {**answered, "request": ""})
+    ):
+        execution = finished(f"exec_{number}", started_at=float(number))
+        for name, value in changes.items():
+            setattr(execution, name, value)
+        await journal.record_execution(execution)
+    later = finished("exec_9", started_at=9.0)
+    later.request, later.intent_type, later.params = "read a", "read_file", {"path": "a"}
+    await journal.record_execution(later)
+
+    assert await journal.past_requests(10) == [
+        PastRequest("read a", "read_file", {"path": "a"}),
+        PastRequest("list the files", "list_files", finished("exec_0", started_at=0.0).params),
+    ]
+    assert len(await journal.past_requests(1)) == 1
+    assert await journal.past_requests(-1) == []
 
 
 @pytest.mark.parametrize(

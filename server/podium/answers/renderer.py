@@ -99,6 +99,36 @@ def reply_of(execution: Execution, intent: Intent | None, language: str) -> Repl
     )
 
 
+def question_reply(
+    question: dict[str, Any],
+    *,
+    conversation_id: str,
+    execution_id: str,
+    intent: Intent | None = None,
+    composition_id: str | None = None,
+) -> Reply:
+    """Return the reply that asks something before anything is played."""
+    return Reply(
+        status="needs_input",
+        message=printable(question["message"]),
+        intent=intent.to_dict() if intent else None,
+        composition_id=composition_id,
+        execution_id=execution_id,
+        conversation_id=conversation_id,
+        question=question,
+    )
+
+
+def told_reply(message: str, *, conversation_id: str, execution_id: str | None = None) -> Reply:
+    """Return a reply that only says something: that nothing is done, as was wished."""
+    return Reply(
+        status="success",
+        message=printable(message),
+        conversation_id=conversation_id,
+        execution_id=execution_id,
+    )
+
+
 def error_reply(
     error: PodiumError,
     language: str,

@@ -21,8 +21,10 @@ from podium.cli.watch import watching
 from podium.domain.errors import PodiumError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from podium.app import Orchestrator
-    from podium.domain.intent import Analysis
+    from podium.domain.intent import Analysis, Candidate
 
 FAILED, NEEDS_INPUT = 1, 3  # exit codes; 2 is for usage and configuration
 
@@ -55,11 +57,18 @@ def intent(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The request to analyse.")],
     *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each step of it, and what the slots took.")
+    ] = False,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> int:
     """Show how a request is understood, and why. Nothing is played."""
     session = session_of(ctx, workspace, as_json)
+    if explain:
+        from podium.cli.explaining import explain_request  # noqa: PLC0415
+
+        return 0 if explain_request(text, session) else FAILED
     analysis = _analysed(text, workspace_of(session))
     if session.json:
         say_json(analysis.to_dict())
@@ -162,29 +171,39 @@ _SHOW = {
 
 
 def _analysed(text: str, folder: Path) -> "Analysis":
-    """Analyse a request with the workspace's patterns alone: no upstream, no protocol is loaded."""
+    """Analyse a request with the files of the workspace: no upstream, no protocol is loaded."""
     from podium.config import load_config  # noqa: PLC0415
     from podium.intents.analysis import analyse  # noqa: PLC0415
-    from podium.workspace import config_path, loaded_patterns  # noqa: PLC0415
+    from podium.workspace import config_path, loaded_understanding  # noqa: PLC0415
 
     settings = load_config(config_path(folder))
-    patterns, matcher = loaded_patterns(settings)
+    patterns, understanding = loaded_understanding(settings)
     tell_faults(len(patterns.faults))
-    return analyse(text, matcher, settings.limits)
+    return analyse(text, understanding, settings.limits)
 
 
 def _show_analysis(analysis: "Analysis") -> None:
     for late in analysis.timed_out:
         notice(f"{late}: a regex ran out of time and was left out; podium check says more")
+    if analysis.choices:
+        typer.echo("no pattern matches; these may be meant, and would be asked about", err=True)
+        _show_candidates(analysis.choices)
+        return
     if analysis.intent is None:
         typer.echo("nothing matches", err=True)
         for suggestion in analysis.suggestions:
             notice(f"{suggestion.type}: {suggestion.example}")
         return
     found = analysis.intent
-    say(f"{found.type}  (confidence {found.confidence:.2f}, {found.language or 'any language'})")
+    guessed = ", guessed" if found.matched_by == "heuristic" else ""
+    spoken = found.language or "any language"
+    say(f"{found.type}  (confidence {found.confidence:.2f}, {spoken}{guessed})")
     for name, value in found.params.items():
         say(f"  {name} = {compact(value)}")
+    _show_candidates(analysis.candidates)
+
+
+def _show_candidates(candidates: "Sequence[Candidate]") -> None:
     table(
         ("", "intent", "params", "reason", "file"),
         (
@@ -195,7 +214,7 @@ def _show_analysis(analysis: "Analysis") -> None:
                 candidate.reason,
                 candidate.source,
             )
-            for rank, candidate in enumerate(analysis.candidates, start=1)
+            for rank, candidate in enumerate(candidates, start=1)
         ),
     )
 

@@ -317,6 +317,13 @@ class InterruptedExecutionError(PodiumError):
     code = "interrupted"
 
 
+class NotResumableError(PodiumError):
+    """The execution cannot be played on: it ended well, is too old, or is being played on."""
+
+    code = "not_resumable"
+    exit_code = 2
+
+
 class JournalError(PodiumError):
     """The journal cannot be read or written; nothing that needs it to be was done."""
 

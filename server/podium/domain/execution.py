@@ -6,7 +6,7 @@ from typing import Any, Literal
 from podium.domain.tool import Effects
 
 StepStatus = Literal["running", "done", "failed", "skipped", "cancelled", "in_doubt"]
-ExecutionStatus = Literal["running", "success", "error", "cancelled"]
+ExecutionStatus = Literal["running", "success", "error", "cancelled", "needs_input"]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from podium.domain.conversation import Conversation
 from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.past import PastRequest
 from podium.domain.relay import Message, UpstreamChange
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
@@ -221,6 +223,52 @@ class Journal(Protocol):
 
     async def recent(self, limit: int) -> list[Execution]:
         """Return the latest executions, newest first, with their steps."""
+        ...
+
+
+class PastRequests(Protocol):
+    """What was asked before and came to a good end; a journal knows."""
+
+    async def past_requests(self, limit: int) -> list[PastRequest]:
+        """Return the latest requests that were answered, newest first.
+
+        Raises:
+            PodiumError: they cannot be read.
+
+        """
+        ...
+
+
+class Conversations(Protocol):
+    """What conversations know, by the person and the conversation; they survive a restart.
+
+    Nobody reads another person's: the key is both ids, and anonymous callers share the user "".
+    """
+
+    async def load(self, user_id: str, conversation_id: str) -> tuple[Conversation, int]:
+        """Return the state and its version; an empty one if there is none, or none any more.
+
+        Raises:
+            PodiumError: it cannot be read.
+
+        """
+        ...
+
+    async def save(
+        self, user_id: str, conversation_id: str, state: Conversation, version: int
+    ) -> bool:
+        """Keep the state that was made of this version; False if somebody else was quicker.
+
+        The version is then one higher. Secrets are taken out of what is kept.
+
+        Raises:
+            PodiumError: it cannot be written.
+
+        """
+        ...
+
+    async def sweep(self) -> int:
+        """Forget what is too old or too much; return how many conversations that were."""
         ...
 
 

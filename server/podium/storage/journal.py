@@ -16,6 +16,7 @@ from typing import Self
 from podium.domain.errors import JournalError, UnknownExecutionError
 from podium.domain.execution import Execution, StepRecord, StepStatus
 from podium.domain.limits import Limits
+from podium.domain.past import MAX_PAST_REQUESTS, PastRequest
 from podium.domain.redaction import Redactor
 from podium.storage import rows
 from podium.storage.database import NewerJournalError
@@ -59,6 +60,11 @@ class SqliteJournal:
         finally:
             await journal._writer.close()
             journal._owner.release()
+
+    @property
+    def writer(self) -> Writer:
+        """The thread that owns the file, for what else is kept in it."""
+        return self._writer
 
     @property
     def lost_writes(self) -> int:
@@ -136,6 +142,19 @@ class SqliteJournal:
             partial(rows.recent, limit=most), "read"
         )
         return executions
+
+    async def past_requests(self, limit: int) -> list[PastRequest]:
+        """Return the latest requests that were answered, newest first; `MAX_PAST_REQUESTS` at most.
+
+        Raises:
+            JournalError: the file cannot be read.
+
+        """
+        most = max(0, min(limit, MAX_PAST_REQUESTS))
+        past: list[PastRequest] = await self._writer.perform(
+            partial(rows.past_requests, limit=most), "read"
+        )
+        return past
 
     async def _begin(self) -> None:
         try:

@@ -9,6 +9,7 @@ import orjson
 
 from podium.domain.errors import InterruptedExecutionError
 from podium.domain.execution import Execution, StepRecord
+from podium.domain.past import PastRequest
 from podium.domain.redaction import Redactor
 
 PREVIEW_CHARACTERS = 2_000  # of a value too long to keep
@@ -59,6 +60,11 @@ UPDATE executions SET status = 'error', error = :error WHERE status = 'running' 
 _BY_ID = "SELECT * FROM executions WHERE id = :id"
 _BY_PREFIX = "SELECT * FROM executions WHERE id >= :id AND id < :end ORDER BY id LIMIT 2"
 _RECENT = "SELECT * FROM executions ORDER BY started_at DESC, rowid DESC LIMIT :limit"
+_PAST_REQUESTS = """
+SELECT request, intent_type, params FROM executions
+WHERE status = 'success' AND request <> '' AND intent_type IS NOT NULL
+ORDER BY started_at DESC, rowid DESC LIMIT :limit
+"""
 _STEPS = "SELECT * FROM steps WHERE execution_id = :id ORDER BY rowid"
 
 
@@ -178,6 +184,19 @@ def find(connection: sqlite3.Connection, execution_id: str) -> list[Execution]:
 def recent(connection: sqlite3.Connection, limit: int) -> list[Execution]:
     """Return the latest executions, newest first."""
     return _executions(connection, connection.execute(_RECENT, {"limit": limit}).fetchall())
+
+
+def past_requests(connection: sqlite3.Connection, limit: int) -> list[PastRequest]:
+    """Return the latest requests that were answered, newest first."""
+    return [
+        PastRequest(row["request"], row["intent_type"], _params(row["params"]))
+        for row in connection.execute(_PAST_REQUESTS, {"limit": limit})
+    ]
+
+
+def _params(text: str | None) -> dict[str, Any]:
+    params = _value(text)
+    return params if isinstance(params, dict) else {}
 
 
 def _executions(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[Execution]:
