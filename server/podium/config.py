@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -86,6 +86,45 @@ class LimitsSection(FileModel):
     concurrent_calls_per_server: int = Field(_LIMITS.concurrent_calls_per_server, ge=1)
 
 
+class ExecutionSection(FileModel):
+    """How many calls run at once, and what becomes of executions that wait or have failed."""
+
+    workers: int = Field(
+        64, ge=1, le=10_000, description="Calls at once, of all executions together."
+    )
+    parallel_limited: int = Field(2, ge=1, le=1_000, description="Calls at once of one execution.")
+    parallel_full: int = Field(4, ge=1, le=1_000, description="The same, for parallel_full.")
+    retry_budget: int = Field(
+        10, ge=0, le=1_000, description="Retries of all steps of one execution together."
+    )
+    ask_wait_seconds: float = Field(
+        120, ge=0, le=3_600, description="For an answer, before an execution is put aside."
+    )
+    resume_days: float = Field(
+        7, gt=0, le=365, description="How long one put aside, or failed, can be played on."
+    )
+    resume_most: int = Field(1_000, ge=1, le=100_000, description="How many of them are kept.")
+    resume_bytes: int = Field(
+        33_554_432, ge=1_024, description="One of them; a larger one cannot be played on."
+    )
+
+    @model_validator(mode="after")
+    def _limited_is_less(self) -> "ExecutionSection":
+        if self.parallel_limited > self.parallel_full:
+            raise ValueError("'parallel_limited' should not be more than 'parallel_full'")
+        return self
+
+
+class CacheSection(FileModel):
+    """Results of reads that are used again, where a step or a server's `cache` says so."""
+
+    ttl_seconds: float = Field(
+        300, gt=0, le=31_536_000, description='Of steps that say no more than "cache": true.'
+    )
+    size_bytes: int = Field(67_108_864, ge=1_048_576, description="On disk, all together.")
+    value_bytes: int = Field(1_048_576, ge=1, description="One result; a larger one is not kept.")
+
+
 class HealthSection(FileModel):
     """When an upstream that keeps failing is left alone, and how Podium itself ends."""
 
@@ -148,6 +187,10 @@ class UpstreamEntry(FileModel):
     effects: dict[str, Effects] = Field(
         default_factory=dict, description='What tools do to the world: {"get_*": "read"}.'
     )
+    cache: dict[str, Annotated[float, Field(gt=0, le=31_536_000)]] = Field(
+        default_factory=dict,
+        description='Seconds to use results of reads again: {"get_*": 60}.',
+    )
     start_seconds: float | None = Field(None, gt=0, le=600, description="Time to start and list.")
     sleep_after_seconds: float = Field(
         0, ge=0, le=604_800, description="Without a call it is ended until the next; 0: never."
@@ -194,6 +237,8 @@ class ConfigFile(FileModel):
     orchestrator: OrchestratorSection = Field(default_factory=OrchestratorSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     health: HealthSection = Field(default_factory=HealthSection)
+    execution: ExecutionSection = Field(default_factory=ExecutionSection)
+    cache: CacheSection = Field(default_factory=CacheSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -238,6 +283,8 @@ class Config:
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
     health: HealthSection = field(default_factory=HealthSection)
+    execution: ExecutionSection = field(default_factory=ExecutionSection)
+    cache: CacheSection = field(default_factory=CacheSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -306,6 +353,8 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         workspace=document.path.parent.resolve(),
         orchestrator=checked.orchestrator,
         health=checked.health,
+        execution=checked.execution,
+        cache=checked.cache,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))

@@ -1,7 +1,7 @@
 """A request to a reply: intent, composition, execution, answer. The stages meet here only."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,25 +10,36 @@ from pydantic import ValidationError
 
 from podium.answers.renderer import error_reply, no_match_reply, reply_of
 from podium.compositions.checker import Checker
-from podium.compositions.graph import build_plan
 from podium.compositions.library import CompositionLibrary
-from podium.compositions.params import checked_params, missing_params, params_schema
+from podium.compositions.params import checked_params, params_schema
+from podium.compositions.plans import LibraryPlans
 from podium.documents import validation_faults
-from podium.domain.composition import Composition, Plan, StoredComposition
+from podium.domain.composition import (
+    Composition,
+    CompositionStep,
+    Plan,
+    StoredComposition,
+    ToolStep,
+    all_steps,
+)
 from podium.domain.errors import (
     CompositionInvalidError,
     Fault,
     InternalError,
     InvalidParamsError,
+    NotResumableError,
     PodiumError,
     RequestInvalidError,
     UnknownCompositionError,
+    UnknownExecutionError,
     WorkspaceError,
 )
-from podium.domain.execution import Execution, ExecutionStatus, StepRecord
+from podium.domain.execution import Checkpoint, Execution, ExecutionStatus, StepRecord
 from podium.domain.intent import Analysis, Intent
 from podium.domain.limits import Limits
 from podium.domain.ports import (
+    Asker,
+    Checkpoints,
     Clock,
     EventListener,
     Front,
@@ -64,6 +75,7 @@ class Stages:
     upstreams: Upstreams
     relay: Relay
     journal: Journal
+    checkpoints: Checkpoints
     transformers: Transformers
     clock: Clock
     ids: Ids
@@ -80,7 +92,7 @@ class Orchestrator:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._checked: set[str] = set()  # ids of library compositions that passed the checker
+        self._plans = LibraryPlans(stages.compositions, stages.checker)
 
     # --- requests
 
@@ -92,11 +104,13 @@ class Orchestrator:
         context: Mapping[str, Any] | None = None,
         *,
         on_event: EventListener | None = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
         """Understand a request, play the composition that answers it, and return the reply.
 
-        `context` is what the caller already knows; expressions see it as `context`. Errors are
-        replies with `status: "error"`; nothing is raised but cancellation.
+        `context` is what the caller already knows; expressions see it as `context`. With an
+        `asker` the person can be asked while the call lasts. Errors are replies with
+        `status: "error"`; nothing is raised but cancellation.
         """
         language: str = guess_language(request) if isinstance(request, str) else "en"
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
@@ -111,7 +125,7 @@ class Orchestrator:
                 reply = no_match_reply(analysis.suggestions, language, conversation_id=conversation)
             else:
                 known |= {"request": request, "user_id": asked.user_id, "language": language}
-                reply = await self._answer(asked, intent, language, known, on_event)
+                reply = await self._answer(asked, intent, language, known, on_event, asker)
         except PodiumError as error:
             reply = error_reply(error, language, conversation_id=conversation)
         except Exception as error:
@@ -137,6 +151,7 @@ class Orchestrator:
         language: str,
         context: Mapping[str, Any],
         on_event: EventListener | None,
+        asker: Asker | None,
     ) -> Reply:
         stored = None
         try:
@@ -151,7 +166,7 @@ class Orchestrator:
                 intent=intent,
                 composition_id=stored.id if stored else None,
             )
-        return await self._play(plan, params, asked, context, on_event, intent=intent)
+        return await self._play(plan, params, asked, context, on_event, asker, intent=intent)
 
     def _composition_for(self, intent: Intent) -> StoredComposition:
         library = self._stages.compositions
@@ -200,6 +215,7 @@ class Orchestrator:
         conversation_id: str = "",
         *,
         on_event: EventListener | None = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
         """Play a composition by its id, or a whole one given as a dict; return the reply."""
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
@@ -213,7 +229,7 @@ class Orchestrator:
             plan = self._plan(stored, checked)
             asked = Request("", user_id or "", conversation)
             context = {"request": "", "user_id": asked.user_id, "language": "en"}
-            reply = await self._play(plan, checked, asked, context, on_event)
+            reply = await self._play(plan, checked, asked, context, on_event, asker)
         except PodiumError as error:
             reply = error_reply(error, "en", conversation_id=conversation, composition_id=name)
         except Exception as error:
@@ -240,15 +256,7 @@ class Orchestrator:
         return StoredComposition(checked, "template", "(given)")
 
     def _plan(self, stored: StoredComposition, params: Mapping[str, Any]) -> Plan:
-        is_listed = self._stages.compositions.holds(stored)
-        if not (is_listed and stored.id in self._checked):
-            self._stages.checker.require(stored)
-            if is_listed:
-                self._checked.add(stored.id)
-        plan = build_plan(stored.composition, params.keys())
-        if plan.required_params:
-            raise missing_params(stored.composition, plan.required_params)
-        return plan
+        return self._plans.of(stored, params.keys())
 
     async def _play(
         self,
@@ -257,6 +265,7 @@ class Orchestrator:
         asked: Request,
         context: Mapping[str, Any],
         on_event: EventListener | None,
+        asker: Asker | None,
         *,
         intent: Intent | None = None,
     ) -> Reply:
@@ -269,8 +278,121 @@ class Orchestrator:
             request=asked.text,
             intent_type=intent.type if intent else plan.composition.intent_type,
         )
-        await self._stages.runner.run(plan, execution, context, on_event)
+        await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
         return reply_of(execution, intent, str(context["language"]))
+
+    async def resume_execution(
+        self,
+        execution_id: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        user_id: str = "",
+        on_event: EventListener | None = None,
+        asker: Asker | None = None,
+    ) -> dict[str, Any]:
+        """Play an execution on that failed or waits for an answer; return the reply.
+
+        `params` are the answer, under the question's id, and params to change. What is finished is
+        never played again. With a `user_id`, only an execution of that user is found.
+        """
+        language, conversation, name = "en", None, None
+        try:
+            _refuse_strange_ids(user_id, execution_id)
+            given = _json_object("params", params)
+            checkpoint = await self._checkpoint(execution_id, user_id or "")
+            language = str(checkpoint.context.get("language", "en"))
+            conversation = checkpoint.execution.conversation_id
+            name = checkpoint.execution.composition_id
+            reply = await self._play_on(checkpoint, given, language, on_event, asker)
+        except PodiumError as error:
+            reply = error_reply(
+                error, language, conversation_id=conversation or "", composition_id=name
+            )
+        except Exception as error:
+            # The boundary round one request, as above.
+            logger.exception("execution failed unexpectedly")
+            reply = error_reply(
+                _internal(error), language, conversation_id=conversation or "", composition_id=name
+            )
+        return reply.to_dict()
+
+    async def _checkpoint(self, execution_id: str, user_id: str) -> Checkpoint:
+        checkpoint = await self._stages.checkpoints.load(execution_id)
+        if checkpoint is None:
+            played = await self._stages.journal.get(execution_id)
+            if played is None or (user_id and played.user_id != user_id):
+                raise _unknown_execution(execution_id)
+            raise NotResumableError(
+                f"execution '{execution_id}' cannot be played on: {_why_not(played)}",
+                hint=f"see what it did: podium executions {execution_id}; or run it anew",
+            )
+        if user_id and checkpoint.execution.user_id != user_id:
+            raise _unknown_execution(execution_id)
+        return checkpoint
+
+    async def _play_on(
+        self,
+        checkpoint: Checkpoint,
+        given: dict[str, Any],
+        language: str,
+        on_event: EventListener | None,
+        asker: Asker | None,
+    ) -> Reply:
+        before = checkpoint.execution
+        asked = {*checkpoint.in_doubt, *([before.question.id] if before.question else ())}
+        answers = {name: given.pop(name) for name in asked & given.keys()}
+        stored = self._stored(checkpoint.composition)
+        params = checked_params(stored.composition, {**before.params, **given}, is_strict=True)
+        plan = self._plan(stored, params)
+        if not await self._stages.checkpoints.claim(before.id):
+            raise NotResumableError(
+                f"execution '{before.id}' is being played on already",
+                hint=f"see how it goes: podium executions {before.id}",
+            )
+        execution = replace(
+            before, params=params, status="running", question=None, error=None, is_resumable=False
+        )
+        try:
+            await self._stages.runner.run(
+                plan,
+                execution,
+                checkpoint.context,
+                on_event,
+                asker=asker,
+                checkpoint=checkpoint,
+                answers=answers,
+            )
+        except PodiumError:  # refused before anything was played: it is as it was
+            await self._stages.checkpoints.save(checkpoint)
+            raise
+        if not execution.is_resumable:
+            await self._stages.checkpoints.discard(execution.id)
+        intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
+        return reply_of(execution, intent, language)
+
+    def active_worker_count(self) -> int:
+        """Return how many tool calls of executions are under way."""
+        return self._stages.runner.active_worker_count()
+
+    def workload(self) -> dict[str, Any]:
+        """Return how busy it is: workers (`busy`, `limit`, `capacity_score`), uses of the cache."""
+        runner = self._stages.runner
+        return {
+            "workers": {
+                "busy": runner.active_worker_count(),
+                "limit": runner.pool.limit,
+                "capacity_score": round(runner.capacity_score(), 3),
+            },
+            "cache": {
+                "hits": runner.reuse.hits,
+                "misses": runner.reuse.misses,
+                "shared": runner.reuse.shared,
+            },
+        }
+
+    def capacity_score(self) -> float:
+        """Return how much room there is for more calls: 1 all, 0 none."""
+        return self._stages.runner.capacity_score()
 
     # --- tools
 
@@ -426,6 +548,20 @@ class Orchestrator:
         return self._stages.drain_seconds
 
 
+def _unknown_execution(execution_id: str) -> UnknownExecutionError:
+    return UnknownExecutionError(
+        f"there is no execution '{execution_id}'", hint="see which there are: podium executions"
+    )
+
+
+def _why_not(execution: Execution) -> str:
+    if execution.status == "success":
+        return "it has ended well"
+    if execution.status == "running":
+        return "it is running"
+    return "what it had done so far is no longer kept"
+
+
 def _note_result(record: StepRecord, result: Message) -> None:
     record.output = result.get("structuredContent", result.get("content"))
     record.status = "failed" if result.get("isError") is True else "done"
@@ -442,13 +578,22 @@ def _described(stored: StoredComposition) -> dict[str, Any]:
         "intent_type": composition.intent_type,
         "status": stored.status,
         "input_schema": params_schema(composition),
-        "steps": [f"{step.server_id}.{step.tool_id}" for step in composition.steps],
+        "steps": list(_calls(composition)),
         "examples": [
             example.model_dump(exclude_none=True, by_alias=True) for example in composition.examples
         ],
         "tool": composition.tool,
         "source": stored.source,
     }
+
+
+def _calls(composition: Composition) -> Iterator[str]:
+    """Yield the tools and compositions that its steps call, in file order."""
+    for step in all_steps(composition.steps):
+        if isinstance(step, ToolStep):
+            yield f"{step.server_id}.{step.tool_id}"
+        elif isinstance(step, CompositionStep):
+            yield step.composition
 
 
 def _with_schema(stored: StoredComposition) -> StoredComposition:

@@ -317,6 +317,20 @@ class InterruptedExecutionError(PodiumError):
     code = "interrupted"
 
 
+class ResumeConflictError(PodiumError):
+    """A param was changed that a finished step has read."""
+
+    code = "resume_conflict"
+    exit_code = 2
+
+
+class NotResumableError(PodiumError):
+    """The execution cannot be played on: it ended well, is too old, or is being played on."""
+
+    code = "not_resumable"
+    exit_code = 2
+
+
 class JournalError(PodiumError):
     """The journal cannot be read or written; nothing that needs it to be was done."""
 

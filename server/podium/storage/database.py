@@ -10,7 +10,7 @@ from pathlib import Path
 from podium.domain.errors import JournalError
 from podium.storage.private import make_private_file, make_private_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0  # how long a write waits for another process
 WAL_BYTES = 16 * 1024 * 1024  # size to which the write-ahead log is cut back
 CONNECT_PAUSE_SECONDS = 0.05  # two processes that start together may find it locked for a moment
@@ -51,6 +51,16 @@ CREATE TABLE steps (
     PRIMARY KEY (execution_id, step_id)
 );
 """
+_SINCE_2 = """
+ALTER TABLE executions ADD COLUMN question TEXT;
+ALTER TABLE executions ADD COLUMN went_without TEXT;
+ALTER TABLE executions ADD COLUMN is_resumable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN timeline TEXT;
+ALTER TABLE steps ADD COLUMN kind TEXT NOT NULL DEFAULT 'tool_id';
+ALTER TABLE steps ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 0;
+"""
+# What brings a file of the version before to this one; a new file goes through all of them.
+_STEPS_TO = {1: _TABLES, 2: _SINCE_2}
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -128,10 +138,11 @@ def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(path, connection) == 0:  # no other process was quicker
-            for statement in _TABLES.split(";"):
+        # Looked at again under the lock: another process may have been quicker.
+        for version in range(_version(path, connection) + 1, SCHEMA_VERSION + 1):
+            for statement in _STEPS_TO[version].split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {version}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
