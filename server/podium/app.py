@@ -1,16 +1,19 @@
 """The only wiring: a workspace becomes an orchestrator, by plain constructor arguments."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 
 from podium.compositions.checker import Checker, Tools
 from podium.compositions.library import CompositionLibrary
+from podium.compositions.plans import LibraryPlans
 from podium.config import CONFIG_NAME, Config, OAuthSection, ServerConfig, load_config
 from podium.domain.breaker import BreakerRules
+from podium.domain.composition import all_calls
 from podium.domain.errors import (
     ConfigError,
     PodiumError,
@@ -20,18 +23,20 @@ from podium.domain.errors import (
 from podium.domain.findings import Finding
 from podium.domain.naming import did_you_mean
 from podium.domain.ports import Conversations
-from podium.domain.redaction import Redactor
+from podium.domain.redaction import Redactor, SecretReferences
 from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
 from podium.intents.runtime_lists import RuntimeLists
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
+from podium.storage.checkpoints import CheckpointFolder
 from podium.storage.conversations import SqliteConversations
 from podium.storage.eras import EraFile
 from podium.storage.journal import SqliteJournal
 from podium.storage.memory_server import MemoryServerConversations
 from podium.storage.pins import PinFile
+from podium.storage.result_cache import DiskResultCache
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
 from podium.upstreams.addresses import network_of
@@ -72,9 +77,22 @@ class Orchestrator(PlainOrchestrator):
                 )
             )
             upstreams = await stack.enter_async_context(pool_of(settings, clock))
+            cache = await stack.enter_async_context(
+                DiskResultCache.open(
+                    settings.state_folder / "results",
+                    size_bytes=settings.cache.size_bytes,
+                    value_bytes=settings.cache.value_bytes,
+                )
+            )
+            checkpoints = _checkpoints(settings)
             options = settings.orchestrator
             lists = RuntimeLists(upstreams, data.evaluator, clock)
             patterns = data.live_patterns(lists, clock)
+            checker = Checker(
+                max_steps=options.max_steps_per_composition,
+                max_depth=options.max_depth,
+                library=data.compositions,
+            )
             runner = Runner(
                 upstreams=upstreams,
                 evaluator=data.evaluator,
@@ -85,14 +103,29 @@ class Orchestrator(PlainOrchestrator):
                     execution_seconds=options.execution_timeout,
                     is_parallel=options.parallel_execution,
                     max_retries=options.max_retries if options.retry_failed_steps else 0,
+                    ask_wait_seconds=settings.execution.ask_wait_seconds,
+                    strategy_limits={
+                        "serial": 1,
+                        "parallel_limited": settings.execution.parallel_limited,
+                        "parallel_full": settings.execution.parallel_full,
+                    },
+                    process_slots=settings.execution.workers,
+                    max_depth=options.max_depth,
+                    max_steps=options.max_steps_per_composition,
+                    retry_budget=settings.execution.retry_budget,
+                    default_cache_seconds=settings.cache.ttl_seconds,
                 ),
+                plans=LibraryPlans(data.compositions, checker),
+                checkpoints=checkpoints,
+                cache=cache,
+                cache_seconds=_cache_seconds(settings),
             )
             yield cls(
                 Stages(
                     matcher=patterns,
                     lists=lists,
                     compositions=data.compositions,
-                    checker=Checker(max_steps=options.max_steps_per_composition),
+                    checker=checker,
                     runner=runner,
                     upstreams=upstreams,
                     relay=UpstreamRelay(upstreams),
@@ -102,6 +135,7 @@ class Orchestrator(PlainOrchestrator):
                     understanding=understanding_of(
                         patterns, data.compositions, past=journal, clock=clock
                     ),
+                    checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
                     ids=RandomIds(),
@@ -127,6 +161,29 @@ def _conversations(
     return SqliteConversations(
         journal.writer, clock=clock, redactor=redactor, bounds=section.bounds()
     )
+
+
+def _checkpoints(settings: Config) -> CheckpointFolder:
+    return CheckpointFolder(
+        settings.state_folder / "unfinished",
+        references=SecretReferences(settings.secrets),
+        most=settings.execution.resume_most,
+        most_bytes=settings.execution.resume_bytes,
+        keep_seconds=settings.execution.resume_days * 86_400,
+    )
+
+
+def _cache_seconds(settings: Config) -> Callable[[Tool], float | None]:
+    """Return what tells for how long the result of a tool may be used again, if at all."""
+    rules = {server.server_id: server.entry.cache for server in settings.servers}
+
+    def seconds(tool: Tool) -> float | None:
+        for glob, ttl in rules.get(tool.server_id, {}).items():
+            if fnmatchcase(tool.name, glob):
+                return ttl
+        return None
+
+    return seconds
 
 
 def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
@@ -253,6 +310,8 @@ async def check_workspace(
     checker = Checker(
         max_steps=settings.orchestrator.max_steps_per_composition,
         functions=data.transformers.names(),
+        max_depth=settings.orchestrator.max_depth,
+        library=data.compositions,
     )
     for stored in data.compositions.all():
         document = data.compositions.document(stored.id)
@@ -277,9 +336,9 @@ async def _live_tools(
     With them comes what is odd about the servers and their tools.
     """
     wanted = {
-        (step.server_id, step.tool_id)
+        (call.server_id, call.tool_id)
         for stored in compositions.all()
-        for step in stored.composition.steps
+        for call in all_calls(stored.composition.steps)
     }
     found: dict[tuple[str, str], Tool | PodiumError] = {}
     async with pool_of(settings, SystemClock()) as upstreams:

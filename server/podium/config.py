@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -86,6 +86,45 @@ class LimitsSection(FileModel):
     start_seconds: float = Field(_LIMITS.start_seconds, gt=0, le=600)
     tools_per_server: int = Field(_LIMITS.tools_per_server, ge=1)
     concurrent_calls_per_server: int = Field(_LIMITS.concurrent_calls_per_server, ge=1)
+
+
+class ExecutionSection(FileModel):
+    """How many calls run at once, and what becomes of executions that wait or have failed."""
+
+    workers: int = Field(
+        64, ge=1, le=10_000, description="Calls at once, of all executions together."
+    )
+    parallel_limited: int = Field(2, ge=1, le=1_000, description="Calls at once of one execution.")
+    parallel_full: int = Field(4, ge=1, le=1_000, description="The same, for parallel_full.")
+    retry_budget: int = Field(
+        10, ge=0, le=1_000, description="Retries of all steps of one execution together."
+    )
+    ask_wait_seconds: float = Field(
+        120, ge=0, le=3_600, description="For an answer, before an execution is put aside."
+    )
+    resume_days: float = Field(
+        7, gt=0, le=365, description="How long one put aside, or failed, can be played on."
+    )
+    resume_most: int = Field(1_000, ge=1, le=100_000, description="How many of them are kept.")
+    resume_bytes: int = Field(
+        33_554_432, ge=1_024, description="One of them; a larger one cannot be played on."
+    )
+
+    @model_validator(mode="after")
+    def _limited_is_less(self) -> "ExecutionSection":
+        if self.parallel_limited > self.parallel_full:
+            raise ValueError("'parallel_limited' should not be more than 'parallel_full'")
+        return self
+
+
+class CacheSection(FileModel):
+    """Results of reads that are used again, where a step or a server's `cache` says so."""
+
+    ttl_seconds: float = Field(
+        300, gt=0, le=31_536_000, description='Of steps that say no more than "cache": true.'
+    )
+    size_bytes: int = Field(67_108_864, ge=1_048_576, description="On disk, all together.")
+    value_bytes: int = Field(1_048_576, ge=1, description="One result; a larger one is not kept.")
 
 
 class HealthSection(FileModel):
@@ -181,6 +220,10 @@ class UpstreamEntry(FileModel):
     effects: dict[str, Effects] = Field(
         default_factory=dict, description='What tools do to the world: {"get_*": "read"}.'
     )
+    cache: dict[str, Annotated[float, Field(gt=0, le=31_536_000)]] = Field(
+        default_factory=dict,
+        description='Seconds to use results of reads again: {"get_*": 60}.',
+    )
     start_seconds: float | None = Field(None, gt=0, le=600, description="Time to start and list.")
     sleep_after_seconds: float = Field(
         0, ge=0, le=604_800, description="Without a call it is ended until the next; 0: never."
@@ -228,6 +271,8 @@ class ConfigFile(FileModel):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     health: HealthSection = Field(default_factory=HealthSection)
     conversations: ConversationsSection = Field(default_factory=ConversationsSection)
+    execution: ExecutionSection = Field(default_factory=ExecutionSection)
+    cache: CacheSection = Field(default_factory=CacheSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -282,6 +327,8 @@ class Config:
     prefix: str = "{server}__"
     health: HealthSection = field(default_factory=HealthSection)
     conversations: ConversationsSection = field(default_factory=ConversationsSection)
+    execution: ExecutionSection = field(default_factory=ExecutionSection)
+    cache: CacheSection = field(default_factory=CacheSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -351,6 +398,8 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         orchestrator=checked.orchestrator,
         health=checked.health,
         conversations=checked.conversations,
+        execution=checked.execution,
+        cache=checked.cache,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from podium.answers.renderer import question_reply, told_reply
 from podium.domain.conversation import Conversation, PendingQuestion
 from podium.domain.errors import InvalidParamsError, NotResumableError, PodiumError
-from podium.domain.execution import Execution, ExecutionStatus
+from podium.domain.execution import Execution, ExecutionStatus, Question
 from podium.domain.intent import Analysis, Intent
-from podium.domain.ports import Clock, EventListener, Ids, Journal
+from podium.domain.ports import Asker, Clock, EventListener, Ids, Journal
 from podium.domain.request import Reply, Request
 from podium.execution.recorder import Recorder
 from podium.intents.context import wording
@@ -55,13 +55,12 @@ class Player(Protocol):
         """Play the composition that answers an intent; "" for an execution id makes a new one."""
         ...
 
-    async def play_on(
-        self, execution_id: str, answers: Mapping[str, Any], turn: "Turning"
-    ) -> Reply:
-        """Give answers to an execution that waits for them, and play on.
+    async def play_on(self, execution_id: str, given: Mapping[str, Any], turn: "Turning") -> Reply:
+        """Play an execution on: `given` are answers to what it asks, and params to change.
 
         Raises:
-            NotResumableError: it waits for nothing.
+            NotResumableError: it ended well, is too old, or is being played on.
+            PodiumError: what is given does not fit.
 
         """
         ...
@@ -75,6 +74,7 @@ class Turning:
     language: str
     known: Mapping[str, Any]
     on_event: EventListener | None = None
+    asker: Asker | None = None
 
     def context(self, state: Conversation) -> dict[str, Any]:
         """Return what expressions see as `context`."""
@@ -150,8 +150,12 @@ class Dialogue:
 
         """
         question = thread.state.question
-        if question is None or question.execution_id != execution.id or question.is_of_engine:
+        if question is None or question.execution_id != execution.id:
             return None
+        if question.is_of_engine:
+            if not await self._memory.claim(thread, question):
+                raise NotResumableError(f"execution '{execution.id}' has been answered already")
+            return await self._resume(thread, question, given, turn)
         names = [name for name in (question.id, question.param) if name in given]
         if not names:
             raise InvalidParamsError(
@@ -203,7 +207,8 @@ class Dialogue:
                     execution_id=asked.execution_id or None,
                 )
             case Resume():
-                return await self._resume(thread, move, turn)
+                answers = {move.question.id: move.value}
+                return await self._resume(thread, move.question, answers, turn)
             case _:
                 return None
 
@@ -305,14 +310,20 @@ class Dialogue:
             is_of_engine=True,
         )
 
-    async def _resume(self, thread: Thread, move: Resume, turn: Turning) -> Reply:
-        question = move.question
+    async def _resume(
+        self, thread: Thread, question: PendingQuestion, given: Mapping[str, Any], turn: Turning
+    ) -> Reply:
         on = replace(
             turn,
             asked=replace(turn.asked, text=question.request),
             language=question.language,
         )
-        reply = await self._player.play_on(question.execution_id, {question.id: move.value}, on)
+        try:
+            reply = await self._player.play_on(question.execution_id, given, on)
+        except PodiumError as error:
+            if not isinstance(error, NotResumableError):  # it still waits, for a better answer
+                await self._memory.change(thread, lambda state: state.changed(question=question))
+            raise
         intent = intent_from(question.intent)
         rest = [Draft(found) for data in question.rest if (found := intent_from(data))]
         await self._remember(thread, reply, intent, question.text, on, rest)
@@ -359,6 +370,9 @@ class Dialogue:
                 intent_type=intent.type if intent else None,
                 status="needs_input",
                 started_at=self._clock.now(),
+                question=Question(
+                    question.id, question.kind, question.message, question.answer_schema
+                ),
             )
         )
         await self._memory.change(thread, lambda state: state.changed(question=question))
@@ -405,7 +419,7 @@ class Dialogue:
             logger.warning("a question stays open in the journal: %s", failure.message)
             return
         if execution is not None and execution.status == "needs_input":
-            closed = replace(execution, status=status, error=error)
+            closed = replace(execution, status=status, error=error, question=None)
             await self._recorder.execution(closed)
 
 

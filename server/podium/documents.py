@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Discriminator, Tag, ValidationError
 from typing_extensions import override
 
 from podium.domain.errors import Fault, FileInvalidError, WorkspaceError
@@ -74,7 +75,7 @@ def validate(
     try:
         return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as invalid:
-        faults = list(_faults(invalid, document, model, at))
+        faults = sorted(_faults(invalid, document, model, at), key=lambda fault: fault.line or 0)
         raise invalid_file(document.path, faults, error) from None
 
 
@@ -279,40 +280,132 @@ def _yaml_lines(node: yaml.Node | None, path: KeyPath) -> Iterator[tuple[KeyPath
 def _faults(
     invalid: ValidationError, document: Document, model: type[BaseModel], at: KeyPath
 ) -> Iterator[Fault]:
+    value = document.value
+    for key in at:
+        value = value[key]
     errors = invalid.errors(include_url=False)
-    locations = [_without_tags(error, document.value, at) for error in errors]
-    for error, location in zip(errors, locations, strict=True):
-        if error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"]:
+    places = [_place(error, value, model) for error in errors]
+    for path, found in _by_path(errors, places).items():
+        line = document.line_of((*at, *path))
+        inside, name = dotted((*at, *path[:-1])), path[-1] if path else ""
+        for error, place in found:
+            if error["type"] == "extra_forbidden":
+                hint = did_you_mean(str(name), _keys_of(place.holder))
+                yield Fault(f"unknown key '{name}'", where=inside, line=line, hint=hint)
+            elif error["type"] == "missing":
+                yield Fault(f"'{name}' is missing", where=inside, line=line)
+        others = [each for each, _ in found if each["type"] not in ("extra_forbidden", "missing")]
+        if others:
+            hint = str(others[0].get("ctx", {}).get("hint", ""))
+            yield Fault(_sentence(others), where=dotted((*at, *path)), line=line, hint=hint)
+
+
+def _by_path(
+    errors: Sequence[Any], places: "Sequence[_Place]"
+) -> "dict[KeyPath, list[tuple[Any, _Place]]]":
+    """Return the errors that say most exactly what is wrong, by place; arms of a union together."""
+    found: dict[KeyPath, list[tuple[Any, _Place]]] = {}
+    for error, place in zip(errors, places, strict=True):
+        path = place.path
+        if error["type"] == "too_short" and len(error["input"]) > 0:
             continue  # the elements it misses are there, but wrong themselves; they are listed
-        if len(location) < len(error["loc"]) and any(
-            len(other) > len(location) and other[: len(location)] == location for other in locations
+        if place.is_arm and any(
+            len(other.path) > len(path) and other.path[: len(path)] == path for other in places
         ):
             continue  # one arm of a union; another arm says more exactly what is wrong
-        where = (*at, *location)
-        line = document.line_of(where)
-        if error["type"] == "extra_forbidden":
-            known = _keys_at(model, location[:-1])
-            yield Fault(
-                f"unknown key '{location[-1]}'",
-                where=dotted(where[:-1]),
-                line=line,
-                hint=did_you_mean(str(location[-1]), known),
-            )
-        elif error["type"] == "missing":
-            yield Fault(f"'{location[-1]}' is missing", where=dotted(where[:-1]), line=line)
+        found.setdefault(path, []).append((error, place))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A fault's place in the document, and the type of what holds its last key.
+
+    `is_arm`: pydantic tried it as one of the arms of a union.
+    """
+
+    path: KeyPath
+    holder: Any
+    is_arm: bool
+
+
+def _place(error: Any, value: Any, model: type[BaseModel]) -> _Place:
+    """Drop what pydantic adds for the arms of unions: keep keys that stand in the document."""
+    path: list[str | int] = []
+    annotation, holder, is_arm = model, model, False
+    for key in error["loc"]:
+        if (arm := _tagged_arm(annotation, key)) is not None:
+            annotation = arm
+        elif _has(value, key):
+            holder, annotation = annotation, _below(annotation, key)
+            value = value[key]
+            path.append(key)
         else:
-            yield Fault(_sentence(error), where=dotted(where), line=line)
+            is_arm = is_arm or error["type"] != "missing" or key != error["loc"][-1]
+    if error["type"] == "missing":
+        path.append(error["loc"][-1])
+        holder = annotation
+    return _Place(tuple(path), holder, is_arm)
 
 
-def _sentence(error: Any) -> str:
-    own = _SENTENCES.get(error["type"])
-    message = str(error["msg"]) if own is None else own.format(**error.get("ctx", {}))
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    given = error.get("input")
+def _tagged_arm(annotation: Any, tag: str | int) -> Any:
+    """Return the arm of a discriminated union that a tag names; None if it is no such union."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    union, *about = get_args(annotation)
+    if not any(isinstance(each, Discriminator) for each in about):
+        return None
+    arms = (get_args(arm) for arm in get_args(union))
+    return next((arm[0] for arm in arms if Tag(str(tag)) in arm[1:]), None)
+
+
+def _has(value: Any, key: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(key, int) and key < len(value)
+    return isinstance(value, Mapping) and key in value
+
+
+def _below(annotation: Any, key: str | int) -> Any:
+    """Return the type of what stands under a key of a type; None if that is not known."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _fields_of(annotation).get(str(key))
+    origin, arms = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _below(arms[0], key)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return arms[-1]
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return arms[0] if isinstance(key, int) else None
+    return next((part for arm in arms if (part := _below(arm, key)) is not None), None)
+
+
+def _fields_of(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _keys_of(annotation: Any) -> list[str]:
+    """Return the keys that the value of a type may have."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(_fields_of(annotation))
+    if get_origin(annotation) not in (Annotated, Union, UnionType):
+        return []  # of a list or a mapping: the keys of its elements are not its own
+    return next((keys for arm in get_args(annotation) if (keys := _keys_of(arm))), [])
+
+
+def _sentence(errors: Sequence[Any]) -> str:
+    """Return what is wrong with one value; several errors are those of the arms of a union."""
+    message = ", or ".join(dict.fromkeys(map(_message, errors)))
+    given = errors[0].get("input")
     if isinstance(given, str | int | float | bool) or given is None:
         shown = json.dumps(given, ensure_ascii=False)
         return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '…'}"
     return message
+
+
+def _message(error: Any) -> str:
+    own = _SENTENCES.get(error["type"])
+    message = str(error["msg"]) if own is None else own.format(**error.get("ctx", {}))
+    return message.removeprefix("Value error, ").removeprefix("Input ")
 
 
 _SENTENCES = {  # by pydantic's error type, where its own words are not for people
@@ -328,38 +421,3 @@ _SENTENCES = {  # by pydantic's error type, where its own words are not for peop
     "bool_type": "should be true or false",
     "bool_parsing": "should be true or false",
 }
-
-
-def _without_tags(error: Any, value: Any, at: KeyPath) -> KeyPath:
-    """Drop what pydantic adds for the arms of a union: keep keys that stand in the document."""
-    for key in at:
-        value = value[key]
-    kept: list[str | int] = []
-    for key in error["loc"]:
-        if _has(value, key):
-            value = value[key]
-            kept.append(key)
-    if error["type"] == "missing":
-        kept.append(error["loc"][-1])
-    return tuple(kept)
-
-
-def _has(value: Any, key: str | int) -> bool:
-    if isinstance(value, list):
-        return isinstance(key, int) and key < len(value)
-    return isinstance(value, Mapping) and key in value
-
-
-def _keys_at(annotation: Any, location: KeyPath) -> list[str]:
-    """Return the keys that may stand at a place below a type."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = {f.alias or name: f.annotation for name, f in annotation.model_fields.items()}
-        if not location:
-            return list(fields)
-        return _keys_at(fields.get(str(location[0])), location[1:])
-    arms = get_args(annotation)
-    origin = get_origin(annotation)
-    if isinstance(origin, type) and issubclass(origin, Mapping | Sequence):
-        # A member of a mapping or an element of a list: its key is no key of a model.
-        return _keys_at(arms[-1] if arms[-1] is not ... else arms[0], location[1:])
-    return next((keys for arm in arms if (keys := _keys_at(arm, location))), [])

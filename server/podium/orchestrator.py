@@ -1,7 +1,7 @@
 """A request to a reply: intent, composition, execution, answer. The stages meet here only."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,12 +10,19 @@ from pydantic import ValidationError
 
 from podium.answers.renderer import error_reply, no_match_reply, reply_of
 from podium.compositions.checker import Checker
-from podium.compositions.graph import build_plan
 from podium.compositions.library import CompositionLibrary
-from podium.compositions.params import checked_params, missing_params, params_schema
+from podium.compositions.params import checked_params, params_schema
+from podium.compositions.plans import LibraryPlans
 from podium.dialogue import Dialogue, Turning
 from podium.documents import validation_faults
-from podium.domain.composition import Composition, Plan, StoredComposition
+from podium.domain.composition import (
+    Composition,
+    CompositionStep,
+    Plan,
+    StoredComposition,
+    ToolStep,
+    all_steps,
+)
 from podium.domain.conversation import ConversationBounds
 from podium.domain.errors import (
     CompositionInvalidError,
@@ -29,10 +36,12 @@ from podium.domain.errors import (
     UnknownExecutionError,
     WorkspaceError,
 )
-from podium.domain.execution import Execution, ExecutionStatus, StepRecord
+from podium.domain.execution import Checkpoint, Execution, ExecutionStatus, StepRecord
 from podium.domain.intent import Analysis, Intent
 from podium.domain.limits import Limits
 from podium.domain.ports import (
+    Asker,
+    Checkpoints,
     Clock,
     Conversations,
     EventListener,
@@ -72,6 +81,7 @@ class Stages:
     relay: Relay
     journal: Journal
     conversations: Conversations
+    checkpoints: Checkpoints
     transformers: Transformers
     clock: Clock
     ids: Ids
@@ -91,7 +101,7 @@ class Orchestrator:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._checked: set[str] = set()  # ids of library compositions that passed the checker
+        self._plans = LibraryPlans(stages.compositions, stages.checker)
         self._memory = ConversationMemory(stages.conversations, stages.conversation_bounds)
         self._dialogue = Dialogue(
             self,
@@ -112,6 +122,7 @@ class Orchestrator:
         context: Mapping[str, Any] | None = None,
         *,
         on_event: EventListener | None = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
         """Understand a request, play the composition that answers it, and return the reply.
 
@@ -119,7 +130,8 @@ class Orchestrator:
         with `kind`, `value`, `label`) are remembered with the conversation, `language` ("fr", "en")
         is that of the reply; expressions see all of it as `context`. A request that answers a
         question, repeats an earlier one or points at something is understood from the
-        conversation. Errors are replies with `status: "error"`; nothing is raised but cancellation.
+        conversation. With an `asker` the person can be asked while the call lasts. Errors are
+        replies with `status: "error"`; nothing is raised but cancellation.
         """
         language: str = guess_language(request) if isinstance(request, str) else "en"
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
@@ -134,7 +146,7 @@ class Orchestrator:
             )
             reply = await self._dialogue.turn(
                 thread,
-                Turning(asked, language, known, on_event),
+                Turning(asked, language, known, on_event, asker),
                 analysis,
                 lambda: self._default_intent(request, language),
             ) or no_match_reply(analysis.suggestions, language, conversation_id=conversation)
@@ -154,25 +166,30 @@ class Orchestrator:
         user_id: str = "",
         conversation_id: str = "",
         on_event: EventListener | None = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
-        """Go on with an execution that has asked something; return the reply.
+        """Go on with an execution that failed or has asked something; return the reply.
 
-        `params` hold the answer under the question's id. With a `user_id` or a `conversation_id`,
-        only an execution of that person or conversation is found.
+        `params` are the answer, under the question's id, and params to change. What is finished is
+        never played again. With a `user_id` or a `conversation_id`, only an execution of that
+        person or conversation is found.
         """
-        language, conversation = "en", _text_or_empty(conversation_id)
+        language, conversation, name = "en", _text_or_empty(conversation_id), None
         try:
             _refuse_strange_ids(user_id, conversation_id, execution_id)
             given = _json_object("params", params)
             execution = await self._execution(execution_id, user_id or "", conversation)
-            conversation = execution.conversation_id
-            reply = await self._answer_question(execution, given, on_event)
+            conversation, name = execution.conversation_id, execution.composition_id
+            thread = await self._memory.open(execution.user_id, conversation)
+            asked = Request(execution.request, execution.user_id, conversation)
+            turn = Turning(asked, language, {}, on_event, asker)
+            reply = await self._dialogue.answered(thread, execution, given, turn)
             if reply is None:
-                asked = Request(execution.request, execution.user_id, conversation)
-                turn = Turning(asked, language, {}, on_event)
                 reply = await self.play_on(execution.id, given, turn)
         except PodiumError as error:
-            reply = error_reply(error, language, conversation_id=conversation)
+            reply = error_reply(
+                error, language, conversation_id=conversation, composition_id=name or None
+            )
         except Exception as error:
             # The boundary round one request, as above.
             logger.exception("execution failed unexpectedly")
@@ -180,7 +197,7 @@ class Orchestrator:
         return reply.to_dict()
 
     async def _execution(self, execution_id: str, user_id: str, conversation_id: str) -> Execution:
-        found = await self._stages.journal.get(_text_or_empty(execution_id))
+        found = await self._stages.journal.get(execution_id)
         is_theirs = found is not None and (
             user_id in ("", found.user_id) and conversation_id in ("", found.conversation_id)
         )
@@ -190,15 +207,6 @@ class Orchestrator:
                 hint="see which there are: podium executions",
             )
         return found
-
-    async def _answer_question(
-        self, execution: Execution, given: Mapping[str, Any], on_event: EventListener | None
-    ) -> Reply | None:
-        """Answer what was asked before anything was played; None if nothing (more) was."""
-        thread = await self._memory.open(execution.user_id, execution.conversation_id)
-        asked = Request(execution.request, execution.user_id, execution.conversation_id)
-        turn = Turning(asked, "en", {}, on_event)
-        return await self._dialogue.answered(thread, execution, given, turn)
 
     def analyse(self, text: str) -> Analysis:
         """Return what a request means, with every candidate.
@@ -265,20 +273,60 @@ class Orchestrator:
             turn.asked,
             turn.known,
             turn.on_event,
+            turn.asker,
             intent=intent,
             execution_id=execution_id,
         )
 
-    async def play_on(self, execution_id: str, answers: Mapping[str, Any], turn: Turning) -> Reply:  # noqa: ARG002 - part of `Player`; the engine cannot suspend an execution yet
-        """Give answers to an execution that waits for them, and play on.
+    async def play_on(self, execution_id: str, given: Mapping[str, Any], turn: Turning) -> Reply:
+        """Play an execution on: `given` are answers to what it asks, and params to change.
 
         Raises:
-            NotResumableError: it waits for nothing.
+            NotResumableError: it ended well, is too old, or is being played on.
+            ResumeConflictError: a finished step has read what would be changed.
+            InvalidParamsError: params or answers do not fit.
 
         """
+        checkpoint = await self._checkpoint(execution_id)
+        before = checkpoint.execution
+        params, answers = _apart(given, checkpoint)
+        stored = self._stored(checkpoint.composition)
+        checked = checked_params(stored.composition, {**before.params, **params}, is_strict=True)
+        plan = self._plan(stored, checked)
+        if not await self._stages.checkpoints.claim(before.id):
+            raise NotResumableError(
+                f"execution '{before.id}' is being played on already",
+                hint=f"see how it goes: podium executions {before.id}",
+            )
+        execution = replace(
+            before, params=checked, status="running", question=None, error=None, is_resumable=False
+        )
+        try:
+            await self._stages.runner.run(
+                plan,
+                execution,
+                checkpoint.context,
+                turn.on_event,
+                asker=turn.asker,
+                checkpoint=checkpoint,
+                answers=answers,
+            )
+        except PodiumError:  # refused before anything was played: it is as it was
+            await self._stages.checkpoints.save(checkpoint)
+            raise
+        if not execution.is_resumable:
+            await self._stages.checkpoints.discard(execution.id)
+        intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
+        return reply_of(execution, intent, str(checkpoint.context.get("language", "en")))
+
+    async def _checkpoint(self, execution_id: str) -> Checkpoint:
+        checkpoint = await self._stages.checkpoints.load(execution_id)
+        if checkpoint is not None:
+            return checkpoint
+        played = await self._stages.journal.get(execution_id)
         raise NotResumableError(
-            f"execution '{execution_id}' waits for nothing (any more)",
-            hint="see what it did: podium executions; or ask again",
+            f"execution '{execution_id}' cannot be played on: {_why_not(played)}",
+            hint=f"see what it did: podium executions {execution_id}; or run it anew",
         )
 
     def _composition_for(self, intent: Intent) -> StoredComposition:
@@ -328,6 +376,7 @@ class Orchestrator:
         conversation_id: str = "",
         *,
         on_event: EventListener | None = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
         """Play a composition by its id, or a whole one given as a dict; return the reply."""
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
@@ -341,7 +390,7 @@ class Orchestrator:
             plan = self._plan(stored, checked)
             asked = Request("", user_id or "", conversation)
             context = {"request": "", "user_id": asked.user_id, "language": "en"}
-            reply = await self._play(plan, checked, asked, context, on_event)
+            reply = await self._play(plan, checked, asked, context, on_event, asker)
         except PodiumError as error:
             reply = error_reply(error, "en", conversation_id=conversation, composition_id=name)
         except Exception as error:
@@ -368,15 +417,7 @@ class Orchestrator:
         return StoredComposition(checked, "template", "(given)")
 
     def _plan(self, stored: StoredComposition, params: Mapping[str, Any]) -> Plan:
-        is_listed = self._stages.compositions.holds(stored)
-        if not (is_listed and stored.id in self._checked):
-            self._stages.checker.require(stored)
-            if is_listed:
-                self._checked.add(stored.id)
-        plan = build_plan(stored.composition, params.keys())
-        if plan.required_params:
-            raise missing_params(stored.composition, plan.required_params)
-        return plan
+        return self._plans.of(stored, params.keys())
 
     async def _play(
         self,
@@ -385,6 +426,7 @@ class Orchestrator:
         asked: Request,
         context: Mapping[str, Any],
         on_event: EventListener | None,
+        asker: Asker | None,
         *,
         intent: Intent | None = None,
         execution_id: str = "",
@@ -398,8 +440,32 @@ class Orchestrator:
             request=asked.text,
             intent_type=intent.type if intent else plan.composition.intent_type,
         )
-        await self._stages.runner.run(plan, execution, context, on_event)
+        await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
         return reply_of(execution, intent, str(context["language"]))
+
+    def active_worker_count(self) -> int:
+        """Return how many tool calls of executions are under way."""
+        return self._stages.runner.active_worker_count()
+
+    def workload(self) -> dict[str, Any]:
+        """Return how busy it is: workers (`busy`, `limit`, `capacity_score`), uses of the cache."""
+        runner = self._stages.runner
+        return {
+            "workers": {
+                "busy": runner.active_worker_count(),
+                "limit": runner.pool.limit,
+                "capacity_score": round(runner.capacity_score(), 3),
+            },
+            "cache": {
+                "hits": runner.reuse.hits,
+                "misses": runner.reuse.misses,
+                "shared": runner.reuse.shared,
+            },
+        }
+
+    def capacity_score(self) -> float:
+        """Return how much room there is for more calls: 1 all, 0 none."""
+        return self._stages.runner.capacity_score()
 
     # --- tools
 
@@ -555,6 +621,24 @@ class Orchestrator:
         return self._stages.drain_seconds
 
 
+def _apart(
+    given: Mapping[str, Any], checkpoint: Checkpoint
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is given to play an execution on: params to change, answers to what it asks."""
+    question = checkpoint.execution.question
+    asked = {*checkpoint.in_doubt, *([question.id] if question else ())}
+    params = {name: value for name, value in given.items() if name not in asked}
+    return params, {name: value for name, value in given.items() if name in asked}
+
+
+def _why_not(execution: Execution | None) -> str:
+    if execution is not None and execution.status == "success":
+        return "it has ended well"
+    if execution is not None and execution.status == "running":
+        return "it is running"
+    return "what it had done so far is no longer kept"
+
+
 def _note_result(record: StepRecord, result: Message) -> None:
     record.output = result.get("structuredContent", result.get("content"))
     record.status = "failed" if result.get("isError") is True else "done"
@@ -571,13 +655,22 @@ def _described(stored: StoredComposition) -> dict[str, Any]:
         "intent_type": composition.intent_type,
         "status": stored.status,
         "input_schema": params_schema(composition),
-        "steps": [f"{step.server_id}.{step.tool_id}" for step in composition.steps],
+        "steps": list(_calls(composition)),
         "examples": [
             example.model_dump(exclude_none=True, by_alias=True) for example in composition.examples
         ],
         "tool": composition.tool,
         "source": stored.source,
     }
+
+
+def _calls(composition: Composition) -> Iterator[str]:
+    """Yield the tools and compositions that its steps call, in file order."""
+    for step in all_steps(composition.steps):
+        if isinstance(step, ToolStep):
+            yield f"{step.server_id}.{step.tool_id}"
+        elif isinstance(step, CompositionStep):
+            yield step.composition
 
 
 def _with_schema(stored: StoredComposition) -> StoredComposition:

@@ -1,12 +1,15 @@
 """Fakes of every port, for tests of Podium and of programs that use it; no processes, no disk."""
 
+import asyncio
 import json
+import selectors
 from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+from typing_extensions import override
 
 from podium.domain.conversation import Conversation, ConversationBounds
 from podium.domain.errors import (
@@ -16,7 +19,7 @@ from podium.domain.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.execution import Checkpoint, Event, Execution, StepRecord
 from podium.domain.naming import did_you_mean
 from podium.domain.past import PastRequest
 from podium.domain.ports import Clock, Front, ProgressCallback
@@ -47,6 +50,75 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await anyio.lowlevel.checkpoint()
+
+
+class DeadlockError(Exception):
+    """Every task waits, and nothing that could wake one will ever happen."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Waits for nothing: when no file is ready, the loop's time jumps to its next timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    @override
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:
+            # Only a thread could still wake the loop; one that is at work does so soon.
+            ready = super().select(_THREAD_SECONDS)
+            if not ready:
+                raise DeadlockError("every task waits and no timer is set: nothing can happen")
+            return ready
+        self.now += max(timeout, 0.0)
+        return ready
+
+
+_THREAD_SECONDS = 1.0  # of real time
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes at once: for tests of whatever waits.
+
+    When no task can run, the clock jumps to the next timer; so hours of waiting take milliseconds,
+    and what happens at which time is exact. When there is nothing left to happen, it raises
+    `DeadlockError`. It is not for real connections or processes: it does not wait for them. With
+    anyio: `anyio.run(main, backend_options={"loop_factory": VirtualTimeLoop})`.
+    """
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    @override
+    def time(self) -> float:
+        """Return the virtual seconds since the loop was made."""
+        return self._jumping.now
+
+
+class LoopClock:
+    """A clock that tells the event loop's time, for tests on a `VirtualTimeLoop`."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.slept: list[float] = []
+        self._start = now
+
+    def now(self) -> float:
+        """Return the wall-clock time: the loop's, begun at a date."""
+        return self._start + anyio.current_time()
+
+    def monotonic(self) -> float:
+        """Return the loop's time."""
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the loop."""
+        self.slept.append(seconds)
+        await anyio.sleep(seconds)
 
 
 class SequentialIds:
@@ -155,6 +227,30 @@ class MemoryConversations:
         await anyio.lowlevel.checkpoint()  # as a real store does: others come in between
         if self.error is not None:
             raise self.error
+
+
+class MemoryCheckpoints:
+    """Checkpoints that forget at the end of the test; exact copies come out."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Checkpoint] = {}
+
+    async def save(self, checkpoint: Checkpoint) -> bool:
+        """Keep a copy."""
+        self.kept[checkpoint.execution.id] = deepcopy(checkpoint)
+        return True
+
+    async def load(self, execution_id: str) -> Checkpoint | None:
+        """Return a copy, or None."""
+        return deepcopy(self.kept.get(execution_id))
+
+    async def claim(self, execution_id: str) -> bool:
+        """Take it, once."""
+        return self.kept.pop(execution_id, None) is not None
+
+    async def discard(self, execution_id: str) -> None:
+        """Forget it."""
+        self.kept.pop(execution_id, None)
 
 
 class MemoryEras:

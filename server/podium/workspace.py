@@ -5,7 +5,15 @@ from pathlib import Path
 
 from podium.compositions.library import CompositionLibrary, load_compositions
 from podium.config import CONFIG_NAME, Config
-from podium.domain.composition import StoredComposition
+from podium.domain.composition import (
+    Alternative,
+    Composition,
+    CompositionStep,
+    StoredComposition,
+    ToolStep,
+    all_calls,
+    all_steps,
+)
 from podium.domain.errors import WorkspaceError
 from podium.domain.ports import Clock, PastRequests
 from podium.intents.heuristics import Asked
@@ -100,10 +108,18 @@ def _answer(stored: StoredComposition) -> Answer:
         texts=tuple(filter(None, (composition.name, composition.description))),
         examples=tuple(_requests(stored)),
         schema=composition.input_schema,
-        reads_only=all(
-            step.effects == "read" or (step.effects is None and only_reads(step.tool_id))
-            for step in composition.steps
-        ),
+        reads_only=_reads_only(composition),
+    )
+
+
+def _reads_only(composition: Composition) -> bool:
+    """Return whether it changes nothing, as far as can be told without asking the servers."""
+    if any(isinstance(step, CompositionStep) for step in all_steps(composition.steps)):
+        return False  # what that one does may change with its file
+    return all(
+        effects == "read" or (effects is None and only_reads(call.tool_id))
+        for call in all_calls(composition.steps)
+        for effects in [call.effects if isinstance(call, ToolStep | Alternative) else None]
     )
 
 

@@ -103,13 +103,17 @@ def test_every_fault_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_question_says_how_to_answer_it(capsys: pytest.CaptureFixture[str]) -> None:
+    question = {"id": "path", "kind": "choice", "message": "Which?", "schema": {"enum": ["a", "b"]}}
     show_reply(
-        reply(status="needs_input", message="Which file?", conversation_id="conv_1"), Session()
+        reply(
+            status="needs_input", message="Which file?", execution_id="exec_1", question=question
+        ),
+        Session(),
     )
 
     assert capsys.readouterr() == (
         "Which file?\n",
-        "answer it with: podium ask … --conversation conv_1\n",
+        "one of: a, b\nanswer it with: podium resume exec_1 ANSWER\n",
     )
 
 

@@ -18,7 +18,10 @@ def test_every_default_is_documented_in_config_yaml() -> None:
     text = (ROOT / "config.yaml").read_text("utf-8")
     empty = config_text("", ROOT, {})
 
-    sections = (type(empty.orchestrator), type(empty.health), type(empty.conversations))
+    sections = map(
+        type,
+        (empty.orchestrator, empty.health, empty.conversations, empty.execution, empty.cache),
+    )
     names = [name for section in sections for name in section.model_fields]
     names += empty.limits.__slots__
     missing = [name for name in names if name != "comment_" and f"  {name}:" not in text]
@@ -34,8 +37,8 @@ def test_every_default_is_documented_in_config_yaml() -> None:
             [
                 "line 2: orchestrator: unknown key 'max_step' "
                 "(did you mean 'max_steps_per_composition'?)",
-                "line 3: unknown key 'foo' (known: $comment, $schema, conversations, expose, "
-                "health, limits, mcpServers, orchestrator, prefix)",
+                "line 3: unknown key 'foo' (known: $comment, $schema, cache, conversations, "
+                "execution, expose, health, limits, mcpServers, orchestrator, …)",
             ],
         ),
         (

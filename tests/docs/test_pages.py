@@ -10,12 +10,24 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from typer.main import get_command
 
 from podium.cli.program import program
+from podium.cli.schemas import schema_of
+from podium.compositions.checker import Checker
+from podium.compositions.library import CompositionLibrary
 from podium.config import UpstreamEntry, config_text
-from podium.domain.composition import Composition, FileModel, ToolStep
+from podium.domain.composition import (
+    STEP_KINDS,
+    Case,
+    Catch,
+    Composition,
+    FileModel,
+    Retry,
+    StoredComposition,
+)
 from podium.domain.errors import PodiumError
 from podium.domain.execution import EventKind, ExecutionStatus, StepStatus
 from podium.domain.request import ReplyStatus
@@ -23,6 +35,7 @@ from podium.domain.tool import UpstreamState
 from podium.intents.files import Pattern, PatternFile
 from podium.interfaces.mcp_server.own_tools import OWN_TOOLS
 from podium.mapping.files import TransformerFile
+from podium.mapping.transformers import Transformers
 from tests.docs.made import MAKERS, made_parts
 from tests.docs.pages import (
     KINDS,
@@ -43,7 +56,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 MODELS: tuple[tuple[frozenset[str], type[BaseModel]], ...] = (
     (frozenset({"patterns"}), PatternFile),
     (frozenset({"steps", "id"}), Composition),
-    (frozenset({"server_id", "tool_id", "id"}), ToolStep),
+    *((frozenset({key, "id"}), model) for key, model in STEP_KINDS.items() if key != "steps"),
     (frozenset({"expression", "name"}), TransformerFile),
     (frozenset({"transformers"}), TransformerFile),
 )
@@ -74,6 +87,36 @@ def check_model(value: dict[str, Any], block: Block) -> None:
     if model is not None:
         model.model_validate(value, by_alias=True, by_name=False)
     assert "steps" not in value or model is not None, f"{block.where}: steps without an id"
+
+
+@every_page
+def test_every_composition_passes_the_check(page: Path) -> None:
+    compositions = [
+        StoredComposition(Composition.model_validate(value, by_name=False), "template", block.where)
+        for block in of_language(page, "json")
+        if isinstance(value := json.loads(block.text), dict) and {"steps", "id"} <= value.keys()
+    ]
+    library = CompositionLibrary(compositions)
+    functions = {*Transformers().names(), "word_count", *functions_made_on(page)}
+    checker = Checker(max_steps=10, functions=functions, library=library)
+
+    found = [str(finding) for stored in compositions for finding in checker.check(stored)]
+    schema = Draft202012Validator(schema_of("composition"))
+    for stored in compositions:
+        value = stored.composition.model_dump(by_alias=True, exclude_unset=True, mode="json")
+        found += [f"{stored.source}: {fault.message}" for fault in schema.iter_errors(value)]
+
+    assert (found, library.faults) == ([], [])
+
+
+def functions_made_on(page: Path) -> Iterator[str]:
+    """Yield the transformers that the blocks of a page make; `word_count` every workspace has."""
+    for block in of_language(page, "python"):
+        yield from re.findall(r"^def (\w+)", block.text, re.MULTILINE)
+    for block in of_language(page, "json"):
+        value = json.loads(block.text)
+        listed = value.get("transformers", [value]) if isinstance(value, dict) else []
+        yield from (each["name"] for each in listed if "expression" in each)
 
 
 @every_page
@@ -197,14 +240,15 @@ def keys_of(model: type[FileModel]) -> set[str]:
     return names - {"$schema", "$comment"}
 
 
+STEP_KEYS = {key for model in (*STEP_KINDS.values(), Retry, Case, Catch) for key in keys_of(model)}
 VOCABULARIES: dict[str, tuple[str, set[str]]] = {
     "the tools of Podium": ("connect.md", {tool.name for tool in OWN_TOOLS}),
     "keys of a pattern": ("patterns.md", keys_of(Pattern)),
     "keys of a pattern, in French": ("patterns.fr.md", keys_of(Pattern)),
     "keys of a composition": ("compositions.md", keys_of(Composition)),
     "keys of a composition, in French": ("compositions.fr.md", keys_of(Composition)),
-    "keys of a step": ("compositions.md", keys_of(ToolStep)),
-    "keys of a step, in French": ("compositions.fr.md", keys_of(ToolStep)),
+    "keys of a step": ("compositions.md", STEP_KEYS),
+    "keys of a step, in French": ("compositions.fr.md", STEP_KEYS),
     "keys of an upstream": ("operate.md", keys_of(UpstreamEntry)),
     "states of an upstream": ("operate.md", set(get_args(UpstreamState))),
     "states of a step": ("operate.md", set(get_args(StepStatus))),

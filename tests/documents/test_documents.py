@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from podium.documents import parse_document, validate
 from podium.domain.composition import Composition
-from podium.domain.errors import CompositionInvalidError, FileInvalidError
+from podium.domain.errors import CompositionInvalidError, Fault, FileInvalidError
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
 VALUES = st.recursive(
@@ -104,3 +104,84 @@ def test_a_value_of_the_wrong_kind_altogether_is_said() -> None:
 
     with pytest.raises(FileInvalidError, match="should be an object"):
         validate(parse_document(Path("c.json"), "[1]"), Small)
+
+
+TOOL = {"id": "t", "server_id": "s", "tool_id": "t"}
+STEP_KEYS = "tool_id, composition, transform, ask, switch, parallel, repeat, try, steps"
+
+
+@pytest.mark.parametrize(
+    ("step", "faults"),
+    [
+        ({**TOOL}, []),
+        (
+            {"id": "p", "parallel": [{**TOOL, "undo": {"server_id": "x", "tool_idd": "z"}}]},
+            [
+                "line 11: steps[0].parallel[0].undo: 'tool_id' is missing",
+                "line 13: steps[0].parallel[0].undo: unknown key 'tool_idd' "
+                "(did you mean 'tool_id'?)",
+            ],
+        ),
+        (
+            {
+                "id": "s",
+                "switch": [{"when": "a", "steps": [{"id": "r", "ask": "b", "optoins": "c"}]}],
+            },
+            [
+                "line 13: steps[0].switch[0].steps[0]: unknown key 'optoins' "
+                "(did you mean 'options'?)"
+            ],
+        ),
+        (
+            {"id": "t", "try": [{**TOOL, "retry": {"attempts": -1}}], "catch": [{"code": []}]},
+            [
+                "line 12: steps[0].try[0].retry.attempts: should be greater than or equal to 1, "
+                "not -1",
+                "line 18: steps[0].catch[0]: unknown key 'code' (did you mean 'codes'?)",
+            ],
+        ),
+        (
+            {"id": "p", "parallel": [TOOL], "join": 0},
+            [
+                "line 13: steps[0].join: should be 'all' or 'any', or should be greater than or "
+                "equal to 1, not 0"
+            ],
+        ),
+        (
+            {**TOOL, "on_error": {"defualt": 1}},
+            [
+                "line 8: steps[0].on_error: 'default' is missing",
+                "line 9: steps[0].on_error: unknown key 'defualt' (did you mean 'default'?)",
+            ],
+        ),
+        (
+            {**TOOL, "steps": []},
+            [
+                "line 4: steps[0]: a step is one thing, this has 'tool_id' and 'steps' "
+                "(make steps of their own of them)"
+            ],
+        ),
+        (
+            {"id": "p", "paralel": [TOOL]},
+            [f"line 4: steps[0]: a step needs one of {STEP_KEYS} (did you mean 'parallel'?)"],
+        ),
+        ({"id": "p"}, [f"line 4: steps[0]: a step needs one of {STEP_KEYS}"]),
+        ({"id": "p", "server_id": "s"}, ["line 4: steps[0]: 'tool_id' is missing"]),
+        ({"id": "g", "steps": []}, ["line 6: steps[0].steps: should have at least 1 element(s)"]),
+        ({"id": "g", "steps": TOOL}, ["line 6: steps[0].steps: should be a list"]),
+        ("tool", ['line 4: steps[0]: should be an object, not "tool"']),
+    ],
+)
+def test_the_faults_of_a_step_are_those_of_its_kind_at_its_place(
+    step: Any, faults: list[str]
+) -> None:
+    text = json.dumps({"id": "c", "steps": [step]}, indent=1)
+    document = parse_document(Path("c.json"), text)
+    found: tuple[Fault, ...] = ()
+
+    try:
+        validate(document, Composition, CompositionInvalidError)
+    except CompositionInvalidError as invalid:
+        found = invalid.faults
+
+    assert [str(fault) for fault in found] == faults

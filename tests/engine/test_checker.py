@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 
 from podium.compositions.checker import Checker
-from podium.compositions.library import load_compositions
-from podium.domain.errors import PodiumError, UnknownServerError, UpstreamUnavailableError
+from podium.compositions.library import CompositionLibrary, load_compositions
+from podium.domain.composition import Composition, StoredComposition
+from podium.domain.errors import (
+    PodiumError,
+    UnknownServerError,
+    UnknownToolError,
+    UpstreamUnavailableError,
+)
 from podium.domain.tool import Tool
 
 LIST = Tool(
@@ -139,3 +145,90 @@ def test_examples_and_schemas_are_tried(tmp_path: Path) -> None:
     assert len(messages) == 2
     assert messages[0].startswith("error output_schema.type: is no JSON Schema")
     assert messages[1].startswith("error examples[0]: pth: there is no param 'pth'")
+
+
+# --- every rule, as data
+
+CASES = json.loads((Path(__file__).parent / "checks" / "findings.json").read_text("utf-8"))
+
+
+def tool(name: str, **annotations: bool) -> Tool:
+    schema = {"type": "object", "properties": {"x": {}}, "additionalProperties": False}
+    needed = [] if annotations.get("readOnlyHint") else ["x"]
+    fields = {"type": "object", "properties": {"list": {"type": "array"}}}
+    return Tool("s", name, "", {**schema, "required": needed}, fields, annotations)
+
+
+LIVE: dict[tuple[str, str], Tool | PodiumError] = {
+    ("s", "read"): tool("read", readOnlyHint=True),
+    ("s", "write"): tool("write"),
+    ("s", "delete"): tool("delete", destructiveHint=True),
+    ("s", "wrte"): UnknownToolError("s has no tool 'wrte'", hint="did you mean 'write'?"),
+}
+
+
+PARAMS = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string"},
+        "rows": {"type": "array"},
+        "box": {
+            "type": "object",
+            "properties": {"rows": {"type": "array"}, "n": {"type": "integer"}},
+        },
+    },
+}
+"""The input schema of a case, unless it says `has_schema: false`."""
+
+
+def findings_of(case: dict[str, Any]) -> list[str]:
+    """Return the findings about the composition of a case."""
+    schema = {"input_schema": PARAMS} if case.get("has_schema", True) else {}
+    whole, *others = [
+        StoredComposition(Composition.model_validate(each, by_name=False), "template", each["id"])
+        for each in ({**schema, **case["composition"]}, *case.get("library", []))
+    ]
+    checker = Checker(
+        max_steps=10,
+        functions={"excerpt"},
+        max_depth=case.get("max_depth", 5),
+        library=CompositionLibrary([whole, *others]),
+    )
+    findings = checker.check(whole, tools=LIVE if case.get("tools") else None)
+    return [
+        f"{f.severity} {f.where}: {f.message}{f' ({f.hint})' if f.hint else ''}" for f in findings
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_findings_about_a_composition_are_those_of_its_case(case: dict[str, Any]) -> None:
+    assert findings_of(case) == case["findings"]
+
+
+def test_a_finding_inside_blocks_has_its_line(tmp_path: Path) -> None:
+    text = """{"id": "c", "input_schema": {"type": "object"}, "steps": [
+      {"id": "t", "try": [
+         {"id": "a", "server_id": "s", "tool_id": "read"}],
+       "catch": [{"codes": [
+          "no_such_code"], "steps": [
+            {"id": "b", "server_id": "s", "tool_id": "read",
+             "input_mapping": {
+               "x": "nothing"}}]}]}]}"""
+    (tmp_path / "c.json").write_text(text)
+    library = load_compositions(tmp_path)
+
+    findings = Checker(max_steps=10).check(library.get("c"), document=library.document("c"))
+
+    assert [(finding.line, finding.where) for finding in findings] == [
+        (5, "steps[0].catch[0].codes[0]"),
+        (8, "steps[0].catch[0].steps[0].input_mapping.x"),
+    ]
+
+
+def test_a_huge_composition_is_refused_at_once() -> None:
+    steps = [{"id": f"s{number}", "transform": "name"} for number in range(30_000)]
+    whole = Composition.model_validate({"id": "c", "steps": steps}, by_name=False)
+
+    findings = Checker(max_steps=10).check(StoredComposition(whole, "template", "c"))
+
+    assert [finding.message for finding in findings] == ["30000 steps, 10 at most"]

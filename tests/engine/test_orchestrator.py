@@ -28,6 +28,7 @@ from podium.testing import (
     FakeClock,
     FakeRelay,
     FakeUpstreams,
+    MemoryCheckpoints,
     MemoryConversations,
     MemoryJournal,
     SequentialIds,
@@ -67,6 +68,7 @@ class World:
         folder: Path,
         compositions: list[dict[str, Any]],
         journal: MemoryJournal | None = None,
+        checkpoints: MemoryCheckpoints | None = None,
     ) -> None:
         patterns, templates = folder / "patterns", folder / "compositions" / "templates"
         patterns.mkdir()
@@ -80,15 +82,18 @@ class World:
         self.upstreams.add("s.slow", hang)
         self.upstreams.add("s.pen", hang, effects="write")
         transformers, limits = Transformers(), Limits()
+        library = load_compositions(folder / "compositions")
+        self.checkpoints = checkpoints or MemoryCheckpoints()
         self.orchestrator = Orchestrator(
             Stages(
                 matcher=Matcher(load_patterns(patterns), limits=limits),
-                compositions=load_compositions(folder / "compositions"),
+                compositions=library,
                 checker=Checker(max_steps=10),
                 runner=Runner(
                     upstreams=self.upstreams,
                     evaluator=Evaluator(transformers, clock=self.clock, limits=limits),
                     journal=self.journal,
+                    checkpoints=self.checkpoints,
                     clock=self.clock,
                     limits=limits,
                     settings=RunnerSettings(),
@@ -97,6 +102,7 @@ class World:
                 relay=self.relay,
                 journal=self.journal,
                 conversations=MemoryConversations(self.clock),
+                checkpoints=self.checkpoints,
                 transformers=transformers,
                 clock=self.clock,
                 ids=SequentialIds(),
@@ -162,6 +168,10 @@ async def test_a_request_is_answered_in_full(world: World) -> None:
         "execution_info": {
             "duration_ms": 0.0,
             "steps": {"echo": {"status": "done", "attempts": 1, "duration_ms": 0.0, "error": None}},
+            "wrote": [],
+            "in_doubt": [],
+            "went_without": [],
+            "resumable": False,
         },
         "error": None,
         "question": None,

@@ -17,11 +17,37 @@ pytestmark = [pytest.mark.anyio]
 
 
 async def health(url: str) -> dict[str, Any]:
+    return {each["server_id"]: each for each in (await healthz(url))["upstreams"]}
+
+
+async def healthz(url: str) -> dict[str, Any]:
     place = urlsplit(url)
     ask = f"GET /healthz HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n"
     status, body = await exchange(url, ask.encode())
     assert status == 200
-    return {each["server_id"]: each for each in json.loads(body)["upstreams"]}
+    shown: dict[str, Any] = json.loads(body)
+    return shown
+
+
+@pytest.mark.slow
+async def test_healthz_shows_how_busy_it_is_and_what_the_cache_spares(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, "well")
+    config = json.loads((folder / "config.yaml").read_text())
+    config["execution"] = {"workers": 8}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    templates = folder / "compositions" / "templates"
+    templates.mkdir(parents=True, exist_ok=True)
+    step = {"id": "a", "server_id": "well", "tool_id": "echo", "effects": "read", "cache": True}
+    (templates / "again.json").write_text(json.dumps({"id": "again", "steps": [step]}))
+    play = {"name": "execute_composition", "arguments": {"composition_id": "again"}}
+
+    async with served_on_http(folder) as (url, _):
+        for number in (1, 2, 3):
+            await exchange(url, posted(call(number, "well") | {"params": play}))
+        shown = await healthz(url)
+
+    assert shown["cache"] == {"hits": 2, "misses": 1, "shared": 0}
+    assert shown["workers"] == {"busy": 0, "limit": 8, "capacity_score": 1.0}
 
 
 @pytest.mark.slow

@@ -17,7 +17,13 @@ from podium.domain.errors import (
     UnknownTransformerError,
 )
 from podium.domain.limits import Limits
-from podium.mapping.expressions import MISSING, Evaluator, parse
+from podium.mapping.expressions import (
+    _COMPILED,
+    MAX_COMPILED,
+    MISSING,
+    Evaluator,
+    parse,
+)
 from podium.mapping.transformers import Transformers
 from podium.storage.system import SystemClock
 from podium.testing import FakeClock
@@ -100,6 +106,19 @@ def test_iteration_variables_are_bound(evaluate: Evaluate) -> None:
     ]
 
     assert found == ["b", "b", "bx", "x", "y", {"name": "y"}, [1], MISSING]
+
+
+def test_error_is_a_variable_and_a_function(evaluate: Evaluate) -> None:
+    variables = {"error": {"code": "tool_failed"}}
+
+    found = [
+        evaluate(source, SCOPE, variables=variables)
+        for source in ("$error.code", "$error.code & '!'", "$error", "$exists($error.none)")
+    ]
+
+    assert found == ["tool_failed", "tool_failed!", {"code": "tool_failed"}, False]
+    with pytest.raises(ExpressionError, match="as it was meant"):
+        evaluate("$error('as it was meant')", SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -305,10 +324,17 @@ def test_transformers_that_call_one_another_forever_are_stopped(
 
 
 def test_many_different_expressions_do_not_pile_up(evaluator: Evaluator) -> None:
-    for number in range(1_100):
+    for number in range(MAX_COMPILED + 50):
         assert evaluator.evaluate(f"1 + {number}", {}) == number + 1
 
-    assert len(evaluator._programs) <= 1_024
+    assert len(_COMPILED.programs) <= MAX_COMPILED
+
+
+def test_programs_go_when_their_evaluator_is_closed(evaluator: Evaluator) -> None:
+    evaluator.evaluate("1 + 1 + n", {"n": 1})
+    evaluator.close()
+
+    assert not any("1 + 1 + n" in program for _, program, _ in _COMPILED.programs)
 
 
 def test_one_value_is_applied_as_the_root(evaluator: Evaluator) -> None:

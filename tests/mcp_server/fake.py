@@ -10,7 +10,8 @@ import anyio
 
 from podium.domain.composition import Composition, StoredComposition
 from podium.domain.errors import UnknownServerError
-from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.execution import Event, Execution, Question, StepRecord
+from podium.domain.ports import NO_ANSWER, Asker
 from podium.domain.request import Reply
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.interfaces.mcp_server import serve_http, serve_stdio
@@ -75,6 +76,20 @@ COMPOSITIONS = tuple(
 )
 
 
+QUESTIONS = {
+    "sure": Question("sure", "confirm", "Are you sure?", {"type": "boolean"}),
+    "color": Question("color", "choice", "Which color?", {"enum": ["red", "again"]}),
+    "who": Question(
+        "who",
+        "ask",
+        "Who is it?",
+        {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    ),
+    "deep": Question("deep", "ask", "Which ones?", {"type": "array", "items": {"type": "object"}}),
+}
+"""By the request that asks it; no form of the protocol can ask for the last one."""
+
+
 class SilentRelay:
     """Upstreams that offer clients nothing but tools and never change."""
 
@@ -113,6 +128,7 @@ class FakeOrchestrator:
         context: Mapping[str, Any] | None = None,
         *,
         on_event: Any = None,
+        asker: Asker | None = None,
     ) -> dict[str, Any]:
         self.calls.append(("process_request", request, user_id, conversation_id, context))
         if request == "crash":
@@ -120,6 +136,8 @@ class FakeOrchestrator:
         if request == "fail":
             error = UnknownServerError("there is no server 'fles'", hint="did you mean 'files'?")
             return Reply("error", error.message, error=error.to_dict()).to_dict()
+        if request in QUESTIONS:
+            return await self._ask(QUESTIONS[request], asker)
         if request == "print":
             print("noise from a tool")  # noqa: T201 - the point of it
         if request == "steps":
@@ -134,6 +152,35 @@ class FakeOrchestrator:
             conversation_id=conversation_id or "conv_1",
             execution_id="exec_1",
         ).to_dict()
+
+    async def _ask(self, question: Question, asker: Asker | None) -> dict[str, Any]:
+        answer = NO_ANSWER if asker is None else await asker(question)
+        if answer is NO_ANSWER:
+            return Reply(
+                "needs_input",
+                question.message,
+                conversation_id="conv_1",
+                execution_id="exec_1",
+                question=question.to_dict(),
+            ).to_dict()
+        return Reply("success", f"answered {answer}", result=answer).to_dict()
+
+    async def resume_execution(
+        self,
+        execution_id: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        user_id: str = "",
+        on_event: Any = None,  # noqa: ARG002 - part of the signature
+        asker: Asker | None = None,
+    ) -> dict[str, Any]:
+        self.calls.append(("resume_execution", execution_id, params, user_id))
+        for name, question in QUESTIONS.items():
+            if params and question.id in params:
+                if params[question.id] == "again":
+                    return await self._ask(QUESTIONS["color"], asker)
+                return Reply("success", f"{name}: {params[question.id]}").to_dict()
+        return await self._ask(QUESTIONS["sure"], asker)
 
     async def _steps(self, on_event: Any) -> None:
         step = ("exec_1", "list_and_read")
@@ -178,6 +225,7 @@ class FakeOrchestrator:
         conversation_id: str = "",
         *,
         on_event: Any = None,
+        asker: Asker | None = None,  # noqa: ARG002 - part of the signature
     ) -> dict[str, Any]:
         self.calls.append(("execute_composition", composition, params, user_id, conversation_id))
         if on_event is not None:
@@ -235,6 +283,9 @@ class FakeOrchestrator:
 
     def tool_compositions(self) -> list[StoredComposition]:
         return self.compositions
+
+    def workload(self) -> dict[str, Any]:
+        return {"workers": {"busy": 0, "limit": 64, "capacity_score": 1.0}}
 
     def statuses(self) -> list[UpstreamStatus]:
         return [UpstreamStatus("files", "ready", tools=2)]

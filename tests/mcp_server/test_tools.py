@@ -16,6 +16,7 @@ OWN = [
     "search_tools",
     "call_tool",
     "get_execution",
+    "resume_execution",
 ]
 
 

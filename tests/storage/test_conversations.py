@@ -255,7 +255,7 @@ async def test_a_journal_of_the_version_before_gets_its_table(tmp_path: Path) ->
         pass
     with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
         connection.execute("DROP TABLE conversations")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA user_version = 2")
     connection.close()
 
     async with sqlite(tmp_path, FakeClock()) as store:

@@ -25,6 +25,7 @@ from podium.domain.limits import Limits
 from podium.domain.past import PastRequest
 from podium.domain.ports import Journal
 from podium.domain.redaction import REDACTED, Redactor
+from podium.storage.database import _TABLES as FIRST_TABLES
 from podium.storage.journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio
@@ -703,3 +704,28 @@ async def test_two_living_processes_share_the_file(journal: SqliteJournal, path:
         "exec_mine": "running",
         "exec_other": "success",
     }
+
+
+async def test_a_journal_of_the_first_version_is_kept_and_brought_up_to_date(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(FIRST_TABLES)
+        connection.execute(
+            "INSERT INTO executions (id, owner, status) VALUES ('old', 'x', 'error')"
+        )
+        connection.execute(
+            "INSERT INTO steps (execution_id, step_id, server_id, tool_id, status, attempts)"
+            " VALUES ('old', 'a', 's', 't', 'done', 1)"
+        )
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    async with open_journal(path) as journal:
+        old = await journal.get("old")
+        await journal.record_execution(Execution("new", "c", {}, status="error", is_resumable=True))
+        new = await journal.get("new")
+
+    assert old is not None
+    assert (old.status, old.steps["a"].status, old.is_resumable) == ("error", "done", False)
+    assert new is not None
+    assert new.is_resumable

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from podium.domain.errors import PodiumError
-from podium.domain.execution import Execution
+from podium.domain.execution import Execution, ExecutionStatus, StepStatus
 from podium.domain.intent import Intent, Suggestion
-from podium.domain.request import Reply
+from podium.domain.request import Reply, ReplyStatus
 from podium.text.clean import printable, shortened
 
 MESSAGE_CHARACTERS = 20_000  # of a message made from a result; the whole result is beside it
@@ -69,22 +69,20 @@ _NEAREST = {
     "en": "What I can do comes near to:",
     "fr": "Ce que je sais faire de plus proche :",
 }
+_WITHOUT = {"en": "Went on without", "fr": "Fait sans"}
+_RESUME = {
+    "en": "What was done is kept; to play on from there: podium resume {id} (or resume_execution)",
+    "fr": "Ce qui est fait est gardé ; pour reprendre : podium resume {id} (ou resume_execution)",
+}
 _DONE = {"en": "Done.", "fr": "C'est fait."}
 _CANCELLED = {"en": "The execution was cancelled.", "fr": "L'exécution a été annulée."}
 
 
 def reply_of(execution: Execution, intent: Intent | None, language: str) -> Reply:
     """Return the reply to a finished execution."""
-    error = execution.error
-    if execution.status == "success":
-        message = _success_message(execution.result, language)
-    elif error is None:
-        message = _of(_CANCELLED, language)
-    else:
-        message = _error_message(error, language)
     return Reply(
-        status="success" if execution.status == "success" else "error",
-        message=message,
+        status=_STATUSES.get(execution.status, "error"),
+        message=_message_of(execution, language),
         result=execution.result,
         files=execution.files,
         intent=intent.to_dict() if intent else None,
@@ -94,8 +92,13 @@ def reply_of(execution: Execution, intent: Intent | None, language: str) -> Repl
         execution_info={
             "duration_ms": execution.duration_ms,
             "steps": {step_id: step.summary() for step_id, step in execution.steps.items()},
+            "wrote": _paths(execution, "done", writing=True),
+            "in_doubt": _paths(execution, "in_doubt"),
+            "went_without": list(execution.went_without),
+            "resumable": execution.is_resumable,
         },
-        error=error,
+        error=execution.error,
+        question=execution.question.to_dict() if execution.question else None,
     )
 
 
@@ -127,6 +130,46 @@ def told_reply(message: str, *, conversation_id: str, execution_id: str | None =
         conversation_id=conversation_id,
         execution_id=execution_id,
     )
+
+
+_STATUSES: dict[ExecutionStatus, ReplyStatus] = {
+    "success": "success",
+    "needs_input": "needs_input",
+}
+
+
+def _paths(execution: Execution, status: StepStatus, *, writing: bool = False) -> list[str]:
+    return [
+        path
+        for path, step in execution.steps.items()
+        if step.status == status and not (writing and step.effects in (None, "read"))
+    ]
+
+
+def _message_of(execution: Execution, language: str) -> str:
+    if execution.question is not None:
+        return printable(execution.question.message)
+    if execution.status == "success":
+        return _success_message(execution.result, language) + _without(execution, language)
+    if execution.error is None:
+        return _of(_CANCELLED, language)
+    message = _error_message(execution.error, language)
+    if execution.is_resumable:
+        message += f"\n{_of(_RESUME, language).format(id=execution.id)}"
+    return message
+
+
+def _without(execution: Execution, language: str) -> str:
+    """Return what a person should know of steps that failed although it went well."""
+    lines = []
+    for path in execution.went_without:
+        record = execution.steps.get(path)
+        reason = record.error["message"] if record is not None and record.error else ""
+        lines.append(f"- {path}: {printable(reason)}" if reason else f"- {path}")
+    if not lines:
+        return ""
+    colon = " :" if language == "fr" else ":"
+    return "\n".join(["", f"{_of(_WITHOUT, language)}{colon}", *lines[:LIST_ITEMS]])
 
 
 def error_reply(

@@ -217,7 +217,7 @@ def executions(
     wanted = execution_id
 
     async def act(orchestrator: "Orchestrator") -> "Execution":
-        return await _find(orchestrator, wanted)
+        return await execution_of(orchestrator, wanted)
 
     found = run(session, act, tells_faults=False)
     if session.json:
@@ -233,7 +233,7 @@ def _recent(limit: int) -> Any:
     return act
 
 
-async def _find(orchestrator: "Orchestrator", wanted: str) -> "Execution":
+async def execution_of(orchestrator: "Orchestrator", wanted: str) -> "Execution":
     """Return the execution with this id, or the only one whose id begins so.
 
     Raises:
@@ -299,8 +299,8 @@ def _show_execution(found: "Execution") -> None:
         (
             (
                 step.step_id,
-                f"{step.server_id}.{step.tool_id}",
-                step.status,
+                f"{step.server_id}.{step.tool_id}" if step.tool_id else step.kind,
+                "cached" if step.is_cached else step.status,
                 str(step.attempts),
                 duration(step.duration_ms),
                 _value(step.inputs),
@@ -311,6 +311,11 @@ def _show_execution(found: "Execution") -> None:
     )
     if found.error:
         say_error(found.error)
+    if found.question:
+        say(f"asks: {found.question.message}")
+    if found.is_resumable:
+        answer = " ANSWER" if found.question else ""
+        notice(f"to play on from here: podium resume {found.id}{answer}")
 
 
 def _outcome(step: "StepRecord") -> str:

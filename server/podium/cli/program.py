@@ -15,6 +15,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {  # in the order of the help
     "ask": requests.ask,
     "intent": requests.intent,
     "run": requests.run_composition,
+    "resume": requests.resume,
     "compositions": listings.compositions,
     "tools": listings.tools,
     "executions": listings.executions,

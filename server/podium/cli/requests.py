@@ -1,13 +1,15 @@
 """`ask`, `intent`, `run`: a request or a composition in, a reply and its exit code out."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from podium.cli.listings import ALL
+from podium.cli.listings import ALL, execution_of
 from podium.cli.output import compact, notice, say, say_error, say_json, table
-from podium.cli.params import params_of
+from podium.cli.params import params_of, value_of
 from podium.cli.session import (
     Json,
     Session,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from podium.app import Orchestrator
     from podium.domain.intent import Analysis, Candidate
 
+MOST_QUESTIONS = 16  # that one command asks, one after the other
 FAILED, NEEDS_INPUT = 1, 3  # exit codes; 2 is for usage and configuration
 
 User = Annotated[str, typer.Option("--user", metavar="ID", help="Who asks.")]
@@ -48,7 +51,8 @@ def ask(
 
     async def act(orchestrator: "Orchestrator") -> dict[str, Any]:
         with watching() as listener:
-            return await orchestrator.process_request(text, user, conversation, on_event=listener)
+            reply = await orchestrator.process_request(text, user, conversation, on_event=listener)
+        return await _answered(reply, orchestrator, session)
 
     return show_reply(run(session, act), session)
 
@@ -106,11 +110,82 @@ def run_composition(
     async def act(orchestrator: "Orchestrator") -> dict[str, Any]:
         given = params_of(param or (), params, _input_schema(played, orchestrator))
         with watching() as listener:
-            return await orchestrator.execute_composition(
+            reply = await orchestrator.execute_composition(
                 played, given, user, conversation, on_event=listener
             )
+        return await _answered(reply, orchestrator, session)
 
     return show_reply(run(session, act), session)
+
+
+def resume(
+    ctx: typer.Context,
+    execution_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The execution; the beginning of its id will do.")
+    ],
+    answer: Annotated[
+        str | None, typer.Argument(metavar="[ANSWER]", help="The answer to its question.")
+    ] = None,
+    *,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A param to change."),
+    ] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> int:
+    """Play an execution on that failed or asked something; what is done is not done again."""
+    session = session_of(ctx, workspace, as_json)
+
+    async def act(orchestrator: "Orchestrator") -> dict[str, Any]:
+        found = await execution_of(orchestrator, execution_id)
+        given = params_of(param or (), None, _input_schema(found.composition_id, orchestrator))
+        if answer is not None:
+            if found.question is None:
+                raise typer.BadParameter(f"{found.id} has asked nothing", param_hint="ANSWER")
+            given[found.question.id] = value_of(answer, found.question.schema)
+        with watching() as listener:
+            reply = await orchestrator.resume_execution(found.id, given, on_event=listener)
+        return await _answered(reply, orchestrator, session)
+
+    return show_reply(run(session, act), session)
+
+
+async def _answered(
+    reply: dict[str, Any], orchestrator: "Orchestrator", session: Session
+) -> dict[str, Any]:
+    """Ask the person at the terminal, if there is one, for as long as the reply is a question."""
+    for _ in range(MOST_QUESTIONS):
+        question = reply["question"]
+        if not question or not reply["execution_id"] or session.json or not _is_terminal():
+            break
+        notice(question["message"])
+        text = _prompted(question["schema"])
+        if not text:
+            break
+        given = {question["id"]: value_of(text, question["schema"])}
+        with watching() as listener:
+            reply = await orchestrator.resume_execution(
+                reply["execution_id"], given, on_event=listener
+            )
+    return reply
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _prompted(schema: Mapping[str, Any]) -> str:
+    """Return the line that the person types; empty to leave the question for later."""
+    options = schema.get("enum") or (
+        ["oui/yes", "non/no"] if schema.get("type") == "boolean" else []
+    )
+    shown = f" ({', '.join(map(str, options))})" if options else ""
+    try:
+        answer: str = typer.prompt(f"answer{shown}", default="", show_default=False, err=True)
+    except typer.Abort:
+        return ""
+    return answer.strip()
 
 
 def show_reply(reply: dict[str, Any], session: Session) -> int:
@@ -159,7 +234,11 @@ def _show_no_match(reply: dict[str, Any]) -> None:
 
 def _show_question(reply: dict[str, Any]) -> None:
     say(reply["data"]["message"])
-    notice(f"answer it with: podium ask … --conversation {reply['conversation_id']}")
+    options = ((reply["question"] or {}).get("schema") or {}).get("enum")
+    if options:
+        notice(f"one of: {', '.join(map(compact, options))}")
+    if reply["execution_id"]:
+        notice(f"answer it with: podium resume {reply['execution_id']} ANSWER")
 
 
 _SHOW = {

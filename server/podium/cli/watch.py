@@ -24,6 +24,8 @@ MARKS = {
     "skipped": ("–", "dim"),
     "cancelled": ("–", "dim"),
     "in_doubt": ("?", "yellow"),
+    "waiting": ("?", "cyan"),
+    "undone": ("↶", "yellow"),
 }
 
 

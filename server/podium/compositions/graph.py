@@ -1,36 +1,27 @@
-"""What each step waits for: the names it reads, resolved to params and earlier steps."""
+"""What each step waits for: the names it reads, resolved to params and to other steps."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from podium.domain.composition import (
-    ITERATION_VARIABLES,
-    Composition,
-    Plan,
-    PlannedStep,
-    ToolStep,
+from podium.compositions.places import (
+    Body,
+    Keys,
+    Place,
+    Reading,
+    View,
+    all_places,
+    may_hold,
+    output_readings,
+    whole,
 )
+from podium.documents import dotted
+from podium.domain.composition import Composition, Frame, Plan, PlannedStep, bodies
 from podium.domain.errors import CompositionInvalidError, Fault
-from podium.mapping.expressions import Expression, parse
+from podium.domain.naming import did_you_mean
+from podium.mapping.expressions import parse
 
-
-def step_expressions(step: ToolStep) -> Iterator[tuple[str, str, bool]]:
-    """Yield (key, source, whether iteration variables are bound) of all that reads the scope."""
-    if step.when is not None:
-        yield "when", step.when, False
-    if step.iterations is not None:
-        yield "iterations", step.iterations, False
-    for argument, source in step.input_mapping.items():
-        yield f"input_mapping.{argument}", source, step.iterations is not None
-
-
-def output_expressions(composition: Composition) -> Iterator[tuple[str, str]]:
-    """Yield (key, source) of the composition's output."""
-    if isinstance(composition.output, str):
-        yield "output", composition.output
-    elif composition.output is not None:
-        for name, source in composition.output.items():
-            yield f"output.{name}", source
+Sources = dict[str, tuple[str, ...]]
 
 
 def declared_params(composition: Composition) -> frozenset[str]:
@@ -40,111 +31,191 @@ def declared_params(composition: Composition) -> frozenset[str]:
 
 
 def build_plan(composition: Composition, supplied: Collection[str]) -> Plan:
-    """Resolve every name and return what each step waits for.
+    """Resolve every name and return what each step waits for, in every frame.
 
     `supplied` are the names of the params at hand: a param that is not supplied lets its name fall
-    through to the fields of earlier steps.
+    through to the fields of earlier steps. A block waits for what anything inside it reads.
 
     Raises:
-        CompositionInvalidError: two steps with one id, an unknown step in `depends_on`, a cycle.
+        CompositionInvalidError: two steps with one id, an unknown step in `depends_on`, branches of
+            a `parallel` that read each other, a cycle; every such fault is listed.
         ExpressionSyntaxError: an expression is no JSONata.
 
     """
-    names = _Names(composition, supplied)
-    planned = []
-    for position, step in enumerate(composition.steps):
-        earlier = composition.steps[:position]
-        waits = set(step.depends_on)
-        fields: dict[str, tuple[str, ...]] = {}
-        for _, source, iterating in step_expressions(step):
-            expression = parse(source, iterating=iterating)
-            bound = iteration_names(step) if iterating else frozenset()
-            reads, found = names.resolve(expression, bound, earlier)
-            waits |= reads
-            fields.update(found)
-        planned.append(PlannedStep(step, frozenset(waits), fields))
-    output_fields: dict[str, tuple[str, ...]] = {}
-    for _, source in output_expressions(composition):
-        _, found = names.resolve(parse(source), frozenset(), composition.steps)
-        output_fields.update(found)
-    _refuse_cycles(composition, planned)
-    return Plan(composition, tuple(planned), output_fields, frozenset(names.required))
+    return _Planner(composition, supplied).plan()
 
 
-def iteration_names(step: ToolStep) -> frozenset[str]:
-    """Return the names bound in each round of a step."""
-    if step.iterations is None:
-        return frozenset()
-    return ITERATION_VARIABLES | ({step.as_} if step.as_ else frozenset())
+@dataclass(slots=True)
+class _Reads:
+    """What one or more expressions read: other steps, fields that steps may hold, params."""
+
+    steps: set[str] = field(default_factory=set)
+    fields: Sources = field(default_factory=dict)
+    params: set[str] = field(default_factory=set)
+
+    def add(self, other: "_Reads") -> None:
+        self.steps |= other.steps
+        self.fields.update(other.fields)
+        self.params |= other.params
 
 
-class _Names:
-    """The names of one composition, and where each leads."""
+class _Planner:
+    """One composition on its way to a plan."""
 
     def __init__(self, composition: Composition, supplied: Collection[str]) -> None:
-        self._steps = _steps_by_id(composition)
-        self._mapped = {
-            name: step.id for step in composition.steps for name in step.output_mapping.values()
-        }
-        self._supplied = supplied
+        self._composition = composition
+        self._supplied = frozenset(supplied)
+        self._declared = declared_params(composition) | self._supplied
         self._has_schema = composition.input_schema is not None
-        self.required: set[str] = set()
+        self._required: set[str] = set()
+        self._faults: list[Fault] = []
 
-    def resolve(
-        self, expression: Expression, bound: Collection[str], earlier: tuple[ToolStep, ...]
-    ) -> tuple[set[str], Mapping[str, tuple[str, ...]]]:
-        """Return the steps an expression waits for, and the earlier steps that may hold a field."""
-        waits = {step.id for step in earlier} if expression.whole_scope else set()
-        waits |= expression.blocks_of & self._steps.keys()
-        fields = {}
-        for name in sorted(expression.names - frozenset(bound)):
-            if name in self._steps:
-                waits.add(name)
-            elif name in self._mapped:
-                waits.add(self._mapped[name])
-            elif name not in self._supplied and name != "context":
-                holders = tuple(step.id for step in reversed(earlier) if _merges_fields(step))
-                fields[name] = holders
-                waits.update(holders)
-                if not holders and not self._has_schema:
-                    self.required.add(name)
-        return waits, fields
+    def plan(self) -> Plan:
+        composition = self._composition
+        body = whole(composition)
+        self._faults += _double_ids(body)
+        steps, _ = self._frame(body)
+        output = _Reads()
+        for reading in output_readings(composition):
+            output.add(self._reads(reading))
+        if self._faults:
+            message = f"composition '{composition.id}': {self._faults[0].message}"
+            raise CompositionInvalidError(message, hint=self._faults[0].hint, faults=self._faults)
+        return Plan(composition, steps, output.fields, frozenset(self._required))
 
+    def _frame(self, body: Body) -> tuple[tuple[PlannedStep, ...], _Reads]:
+        """Return the steps of a frame as planned, and what they read of the frames around it."""
+        together = _Reads()
+        planned = []
+        beside = {step.id for step in body.steps}
+        for place in body.places():
+            one, reads = self._step(place, beside, body)
+            planned.append(one)
+            together.add(reads)
+        together.steps -= beside
+        self._faults += _circles(planned, body.keys)
+        return tuple(planned), together
 
-def _merges_fields(step: ToolStep) -> bool:
-    return step.iterations is None and not step.output_mapping
-
-
-def _steps_by_id(composition: Composition) -> dict[str, ToolStep]:
-    steps: dict[str, ToolStep] = {}
-    for index, step in enumerate(composition.steps):
-        if step.id in steps:
-            raise _invalid(composition, f"two steps have the id '{step.id}'", f"steps[{index}].id")
-        steps[step.id] = step
-    for index, step in enumerate(composition.steps):
-        for name in step.depends_on:
-            if name not in steps:
-                raise _invalid(
-                    composition,
-                    f"depends_on names no step: '{name}'",
-                    f"steps[{index}].depends_on",
+    def _step(self, place: Place, beside: set[str], body: Body) -> tuple[PlannedStep, _Reads]:
+        step = place.step
+        reads = _Reads()
+        for reading in place.readings():
+            found = self._reads(reading)
+            if reading.kind == "undo":
+                found.steps.discard(step.id)  # it is over when it is undone
+            elif reading.kind == "inside":
+                found.steps -= _inner_ids(place)
+            reads.add(found)
+        fields = dict(reads.fields)
+        frames: dict[str, Frame] = {}
+        for inner in place.bodies():
+            steps, outward = self._frame(inner)
+            frames[inner.key] = Frame(steps)
+            reads.steps |= outward.steps
+            reads.params |= outward.params
+        reads.steps -= _inner_ids(place)  # a `catch` reads what its `try` gave
+        reads.steps.update(self._depends_on(place, beside, body))
+        if step.id in reads.steps:
+            self._faults.append(
+                Fault(
+                    f"step '{step.id}' reads what it gives itself: its id, or a mapped name",
+                    where=dotted(place.keys),
                 )
-    return steps
+            )
+        waits = frozenset(reads.steps & beside - {step.id})
+        return PlannedStep(step, waits, fields, frozenset(reads.params), frames), reads
+
+    def _depends_on(self, place: Place, beside: set[str], body: Body) -> Iterator[str]:
+        where = dotted((*place.keys, "depends_on"))
+        for name in place.step.depends_on:
+            if name in beside and not body.is_parallel:
+                yield name
+            elif name in beside:
+                message = f"branches of a parallel start together: '{name}' cannot be waited for"
+                self._faults.append(Fault(message, where=where, hint=_SERIAL_HINT))
+            elif name in place.view.steps:
+                message = f"depends_on names steps beside it; '{name}' is outside of this block"
+                hint = f'let the block itself wait: "depends_on": ["{name}"]'
+                self._faults.append(Fault(message, where=where, hint=hint))
+            else:
+                message = f"depends_on names no step: '{name}'"
+                if any(name == other.step.id for other in all_places(whole(self._composition))):
+                    message = f"depends_on names steps beside it; '{name}' is inside a block"
+                hint = did_you_mean(name, beside - {place.step.id})
+                self._faults.append(Fault(message, where=where, hint=hint))
+
+    # --- names
+
+    def _reads(self, reading: Reading) -> _Reads:
+        expression = parse(reading.source, iterating=reading.view.is_iterating)
+        reads = _Reads()
+        view = reading.view
+        if expression.whole_scope:
+            reads.steps.update(step.id for step in view.earlier())
+            reads.params.update(self._supplied)
+        reads.steps.update(name for name in expression.blocks_of if name in view.steps)
+        for name in sorted(expression.names - view.bound):
+            if name in view.branches:
+                self._faults.append(_between_branches(reading, name))
+            elif name in view.steps:
+                reads.steps.add(name)
+            elif name in view.mapped:
+                reads.steps.add(view.mapped[name])
+            else:
+                self._note_outer(name, view, reads)
+        return reads
+
+    def _note_outer(self, name: str, view: View, reads: _Reads) -> None:
+        """Note a name that no step has: a param, `context`, or a field of an earlier result."""
+        if name in self._declared or (not self._has_schema and name != "context"):
+            reads.params.add(name)
+        if name in self._supplied or name == "context":
+            return
+        holders = tuple(step.id for step in view.earlier() if may_hold(step, name))
+        reads.fields[name] = holders
+        reads.steps.update(holders)
+        if not holders and not self._has_schema:
+            self._required.add(name)
 
 
-def _refuse_cycles(composition: Composition, planned: list[PlannedStep]) -> None:
-    graph = {step.step.id: step.depends_on for step in planned}
+_SERIAL_HINT = "steps that need each other stand one after the other in a step with `steps`"
+
+
+def _between_branches(reading: Reading, name: str) -> Fault:
+    message = f"`{reading.source}`: branches of a parallel do not see each other; '{name}' is one"
+    return Fault(message, where=dotted(reading.keys), hint=_SERIAL_HINT)
+
+
+def _inner_ids(place: Place) -> set[str]:
+    return {step.id for _, steps in bodies(place.step) for step in steps}
+
+
+def _double_ids(body: Body) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for place in all_places(body):
+        if place.step.id in seen:
+            hint = "ids are unique in the whole composition, in blocks too"
+            where = dotted((*place.keys, "id"))
+            yield Fault(f"two steps have the id '{place.step.id}'", where=where, hint=hint)
+        seen.add(place.step.id)
+
+
+def _circles(planned: list[PlannedStep], keys: Keys) -> Iterator[Fault]:
+    if _is_in_order(planned):
+        return
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter({step.step.id: step.depends_on for step in planned}).prepare()
     except CycleError as error:
-        circle = list(reversed(error.args[1]))
-        message = f"the steps wait for each other in a circle: {' -> '.join(circle)}"
-        if len(set(circle)) == 1:
-            message = f"step '{circle[0]}' reads what it gives itself: its id, or a mapped name"
-        raise _invalid(composition, message, "steps") from None
+        circle = " -> ".join(reversed(error.args[1]))
+        message = f"the steps wait for each other in a circle: {circle}"
+        yield Fault(message, where=dotted(keys))
 
 
-def _invalid(composition: Composition, message: str, where: str) -> CompositionInvalidError:
-    return CompositionInvalidError(
-        f"composition '{composition.id}': {message}", faults=[Fault(message, where=where)]
-    )
+def _is_in_order(planned: list[PlannedStep]) -> bool:
+    """Return whether every step waits for steps before it only, as in most files."""
+    before: set[str] = set()
+    for step in planned:
+        if not step.depends_on <= before:
+            return False
+        before.add(step.step.id)
+    return True

@@ -63,6 +63,10 @@ class CompositionLibrary:
             ),
         )
 
+    def knows(self, composition_id: str) -> bool:
+        """Return whether there is a composition of this id."""
+        return composition_id in self._by_id
+
     def holds(self, stored: StoredComposition) -> bool:
         """Return whether this very composition is one of the library."""
         return self._by_id.get(stored.id) is stored

@@ -43,20 +43,31 @@ def checked_params(
     schema = composition.input_schema
     if schema is None:
         return dict(params)
-    declared = declared_params(composition)
-    is_open = not declared or bool(schema.get("additionalProperties")) or not set(schema) <= _CLOSED
-    extra = [] if is_open else [name for name in params if name not in declared]
+    known = closed_params(composition)
+    extra = [] if known is None else [name for name in params if name not in known]
     given = {name: value for name, value in params.items() if name not in extra}
     filled = coerce_arguments({**_defaults(schema), **given}, schema)
     faults = schema_faults(filled, schema)
     if is_strict:
         faults += [
-            Fault(f"there is no param '{name}'", where=name, hint=did_you_mean(name, declared))
+            Fault(f"there is no param '{name}'", where=name, hint=did_you_mean(name, known or ()))
             for name in extra
         ]
     if faults:
         raise _invalid(composition, faults)
     return filled
+
+
+def closed_params(composition: Composition) -> frozenset[str] | None:
+    """Return all params that a composition can have; None where others are possible too."""
+    schema, declared = composition.input_schema or {}, declared_params(composition)
+    is_open = not declared or bool(schema.get("additionalProperties")) or not set(schema) <= _CLOSED
+    return None if is_open else declared
+
+
+def default_params(composition: Composition) -> frozenset[str]:
+    """Return the params that have a default."""
+    return frozenset(_defaults(composition.input_schema or {}))
 
 
 def params_schema(composition: Composition) -> dict[str, Any]:

@@ -317,6 +317,13 @@ class InterruptedExecutionError(PodiumError):
     code = "interrupted"
 
 
+class ResumeConflictError(PodiumError):
+    """A param was changed that a finished step has read."""
+
+    code = "resume_conflict"
+    exit_code = 2
+
+
 class NotResumableError(PodiumError):
     """The execution cannot be played on: it ended well, is too old, or is being played on."""
 

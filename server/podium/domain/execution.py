@@ -3,15 +3,43 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from podium.domain.composition import AskKind
 from podium.domain.tool import Effects
 
-StepStatus = Literal["running", "done", "failed", "skipped", "cancelled", "in_doubt"]
+StepStatus = Literal[
+    "running", "done", "failed", "skipped", "cancelled", "in_doubt", "waiting", "undone"
+]
+"""`waiting`: for a person's answer. `undone`: it was done, and its `undo` took it back."""
 ExecutionStatus = Literal["running", "success", "error", "cancelled", "needs_input"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked before an execution goes on.
+
+    `id` is the key of the answer in `resume_execution(execution_id, {id: answer})`: the path of an
+    `ask` step, the name of a param, or the path of a step in doubt. `schema` is what the answer
+    must fit.
+    """
+
+    id: str
+    kind: AskKind
+    message: str
+    schema: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form, as replies show it."""
+        return {"id": self.id, "kind": self.kind, "message": self.message, "schema": self.schema}
 
 
 @dataclass(slots=True)
 class StepRecord:
-    """What happened to one step; times are seconds since the epoch, durations milliseconds."""
+    """What happened to one step; times are seconds since the epoch, durations milliseconds.
+
+    `step_id` is the step's path: `sw.notify` is a step inside block `sw`, `loop[3].ask` one in its
+    fourth round. `kind` is the key that makes the step what it is (`domain.composition.STEP_KINDS`;
+    "undo" for the call that takes a step back). `is_cached`: the result is that of an earlier call.
+    """
 
     step_id: str
     server_id: str = ""
@@ -24,14 +52,18 @@ class StepRecord:
     inputs: Any = None
     output: Any = None
     error: dict[str, Any] | None = None
+    kind: str = "tool_id"
+    is_cached: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form, with inputs and output."""
         return {
             "step_id": self.step_id,
-            "tool": f"{self.server_id}.{self.tool_id}",
+            "kind": self.kind.replace("tool_id", "tool"),
+            "tool": f"{self.server_id}.{self.tool_id}" if self.tool_id else None,
             "status": self.status,
             "attempts": self.attempts,
+            "cached": self.is_cached,
             "started_at": self.started_at,
             "duration_ms": self.duration_ms,
             "effects": self.effects,
@@ -52,7 +84,13 @@ class StepRecord:
 
 @dataclass(slots=True)
 class Execution:
-    """One run. `result` is the evaluated output; if it failed, the finished steps' results."""
+    """One run. `result` is the evaluated output; if it failed, the finished steps' results.
+
+    `steps` holds the composition's own steps and those of blocks that are played once, by path;
+    rounds are in the journal. `question` is set while it needs input, `went_without` are the paths
+    of failed steps it succeeded without, `is_resumable` says that `resume_execution` can play on,
+    `timeline` are its events, bounded: `{"ms", "event", "step", "note"}` each, `ms` from the start.
+    """
 
     id: str
     composition_id: str
@@ -68,6 +106,10 @@ class Execution:
     result: Any = None
     files: tuple[dict[str, Any], ...] = ()
     error: dict[str, Any] | None = None
+    question: Question | None = None
+    went_without: tuple[str, ...] = ()
+    is_resumable: bool = False
+    timeline: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form, steps in file order."""
@@ -84,7 +126,11 @@ class Execution:
             "duration_ms": self.duration_ms,
             "result": self.result,
             "error": self.error,
+            "question": self.question.to_dict() if self.question else None,
+            "went_without": list(self.went_without),
+            "resumable": self.is_resumable,
             "steps": [step.to_dict() for step in self.steps.values()],
+            "timeline": self.timeline,
         }
 
 
@@ -93,6 +139,8 @@ EventKind = Literal[
     "step_started",
     "step_progress",
     "step_retried",
+    "step_cached",
+    "step_waiting",
     "step_finished",
     "execution_finished",
 ]
@@ -116,3 +164,26 @@ class Event:
     done: int = 0
     total: int = 0
     duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that is needed to play an unfinished execution on, with exact values.
+
+    `composition` is the file's content as it was played; `outcomes` maps the path of each finished
+    step to `{"status", "value", "blocks", "mapped"}` (status done, skipped, or failed where the
+    failure was handled; `has_value` is false where nothing stands in for its result). `choices`
+    maps the path of a block to what it had decided (the case of a switch, the error that a try has
+    caught, the rounds of a repeat), and `<path>.undo` to the call that would undo a step. `answers`
+    maps paths of `ask` steps to answers; `in_doubt` are writes whose outcome nobody knows;
+    `spent_seconds` of the execution's time were used.
+    """
+
+    execution: Execution
+    composition: dict[str, Any]
+    context: dict[str, Any]
+    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+    in_doubt: tuple[str, ...] = ()
+    spent_seconds: float = 0.0

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from podium.domain.composition import Plan
 from podium.domain.conversation import Conversation
-from podium.domain.execution import Event, Execution, StepRecord
+from podium.domain.execution import Checkpoint, Event, Execution, Question, StepRecord
 from podium.domain.past import PastRequest
 from podium.domain.relay import Message, UpstreamChange
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
@@ -15,6 +16,10 @@ ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
 
 EventListener = Callable[[Event], Awaitable[None]]
 """Called with each event of an execution; what it raises is logged and otherwise ignored."""
+
+
+NO_ANSWER: Any = type("NoAnswer", (), {"__repr__": lambda _: "NO_ANSWER"})()
+"""What an `Asker` returns when there is no answer."""
 
 
 class Clock(Protocol):
@@ -269,6 +274,69 @@ class Conversations(Protocol):
 
     async def sweep(self) -> int:
         """Forget what is too old or too much; return how many conversations that were."""
+        ...
+
+
+class Plans(Protocol):
+    """The compositions that a step may play."""
+
+    def plan(self, composition_id: str, params: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
+        """Return the checked plan, and the params as its input schema wants them.
+
+        Raises:
+            UnknownCompositionError: there is none of this id.
+            CompositionInvalidError: it cannot be played.
+            InvalidParamsError: the params do not fit.
+
+        """
+        ...
+
+
+class Asker(Protocol):
+    """A way to ask the person while the execution waits."""
+
+    async def __call__(self, question: Question) -> Any:
+        """Return the answer; `NO_ANSWER` if there is nobody to ask, or who would not say.
+
+        The caller bounds the wait. An answer that does not fit the schema is asked for again later.
+        """
+        ...
+
+
+class Checkpoints(Protocol):
+    """Unfinished executions that can be played on; they survive a restart."""
+
+    async def save(self, checkpoint: Checkpoint) -> bool:
+        """Keep it, on disk when this returns; False if it is too large or cannot be kept."""
+        ...
+
+    async def load(self, execution_id: str) -> Checkpoint | None:
+        """Return it, or None if there is none (any more).
+
+        Raises:
+            JournalError: it cannot be read.
+
+        """
+        ...
+
+    async def claim(self, execution_id: str) -> bool:
+        """Take the right to play it on, once; False if somebody else has (or it is gone)."""
+        ...
+
+    async def discard(self, execution_id: str) -> None:
+        """Forget it."""
+        ...
+
+
+class ResultCache(Protocol):
+    """Results of reads, for as long as they may be used again."""
+
+    async def get(self, key: str) -> ToolResult | None:
+        """Return what is kept and not too old; whatever goes wrong is a miss."""
+        ...
+
+    async def put(self, key: str, result: ToolResult, ttl_seconds: float) -> None:
+        """Keep a result, if it is not too large; whatever goes wrong is logged."""
         ...
 
 

@@ -1,6 +1,8 @@
 """Secrets are replaced before anything is written down or shown."""
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -36,3 +38,65 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+class UnknownSecretError(LookupError):
+    """A reference to a secret that is not configured (any more)."""
+
+
+class SecretReferences:
+    """Writes each configured secret as a reference to it, and back.
+
+    For what is kept for Podium's own use: exact values come out, but no secret lies on the disk.
+    """
+
+    _REFERENCE = re.compile("\u27e6secret:([0-9a-f]{32})\u27e7")
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._by_reference = {
+            hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()[:32]: secret
+            for secret in secrets
+            if len(secret) >= SHORTEST_SECRET
+        }
+        longest_first = sorted(self._by_reference.items(), key=lambda pair: -len(pair[1]))
+        self._references = [
+            (f"\u27e6secret:{name}\u27e7", secret) for name, secret in longest_first
+        ]
+
+    def hide(self, value: Any) -> Any:
+        """Return a JSON value with references in place of secrets."""
+        return _mapped(value, self._hidden) if self._references else value
+
+    def show(self, value: Any) -> Any:
+        """Return a JSON value with the secrets in place of their references.
+
+        Raises:
+            UnknownSecretError: one of them is not configured.
+
+        """
+        return _mapped(value, self._shown)
+
+    def _hidden(self, text: str) -> str:
+        for reference, secret in self._references:
+            if secret in text:
+                text = text.replace(secret, reference)
+        return text
+
+    def _shown(self, text: str) -> str:
+        return self._REFERENCE.sub(self._secret_of, text)
+
+    def _secret_of(self, match: re.Match[str]) -> str:
+        secret = self._by_reference.get(match[1])
+        if secret is None:
+            raise UnknownSecretError(match[0])
+        return secret
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(str(key)): _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return value

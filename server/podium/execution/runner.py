@@ -1,54 +1,58 @@
-"""Plays a plan: starts what the scheduler says is ready and keeps the record of every step."""
+"""Plays a plan: everything around its steps, from the first record to the checkpoint at its end."""
 
 import logging
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
-from podium.domain.composition import Plan, PlannedStep
-from podium.domain.errors import (
-    ExecutionTimeoutError,
-    PodiumError,
-)
-from podium.domain.execution import Event, EventKind, Execution, StepRecord, StepStatus
+from podium.domain.composition import Plan
+from podium.domain.errors import ExecutionTimeoutError, PodiumError, UpstreamTimeoutError
+from podium.domain.execution import Checkpoint, Execution, StepRecord, StepStatus
 from podium.domain.limits import Limits
-from podium.domain.ports import Clock, EventListener, Journal, ProgressCallback, Upstreams
+from podium.domain.ports import (
+    Asker,
+    Checkpoints,
+    Clock,
+    EventListener,
+    Journal,
+    Plans,
+    ProgressCallback,
+    ResultCache,
+    Upstreams,
+)
 from podium.domain.tool import Tool, ToolResult
 from podium.execution import policy
+from podium.execution.asking import SKIP, answer_to, doubt_question
 from podium.execution.binding import Binder
+from podium.execution.blocks import not_undone
+from podium.execution.deadlines import TimeLimit
+from podium.execution.frames import milliseconds, new_record, play_frame
+from podium.execution.memory import Memory, Outcome, remembered
+from podium.execution.pool import Held, Pool, give
 from podium.execution.recorder import Recorder
-from podium.execution.scheduler import Scheduler
-from podium.execution.scope import Blocks, Scope
-from podium.execution.step import (
-    Outside,
-    Shared,
-    StepPlayer,
-    StepResult,
-    internal_error,
-    tool_failure,
-)
+from podium.execution.reporting import Reporter
+from podium.execution.resuming import check_changes
+from podium.execution.reuse import Reuse
+from podium.execution.scope import Given, Scope
+from podium.execution.session import Inside, Outside, Part, RunnerSettings, Session
+from podium.execution.spans import Spans
+from podium.execution.step import internal_error, tool_failure
+from podium.execution.stops import Stop, StoppedError, SuspendedError
+from podium.execution.undo import take_back
 from podium.mapping.expressions import Evaluator
+
+__all__ = ["Runner", "RunnerSettings"]
 
 logger = logging.getLogger("podium.execution")
 
 DIRECT_STEP = "call"  # the step id of a tool call that belongs to no composition
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerSettings:
-    """What the configuration says about playing compositions."""
-
-    execution_seconds: float = 30.0
-    is_parallel: bool = True
-    max_retries: int = 3  # after the first attempt; 0 switches retrying off
+LEAST_SECONDS = 1.0  # that an execution gets when it is played on after a question
 
 
 class Runner:
-    """Plays plans; holds no state between executions."""
+    """Plays plans; holds nothing between executions but the slots and the results under way."""
 
     def __init__(
         self,
@@ -59,17 +63,35 @@ class Runner:
         clock: Clock,
         limits: Limits,
         settings: RunnerSettings,
+        pool: Pool | None = None,
+        plans: Plans | None = None,
+        checkpoints: Checkpoints | None = None,
+        cache: ResultCache | None = None,
+        cache_seconds: Callable[[Tool], float | None] | None = None,
         source: random.Random | None = None,
     ) -> None:
-        self.evaluator = evaluator
+        """Make a runner.
+
+        `plans` are the compositions that steps may play; without `checkpoints` no execution can be
+        played on; `cache_seconds` says for how long the result of a tool may be used again (None:
+        not at all) where the step does not.
+        """
         self.settings = settings
+        self.checkpoints = checkpoints
+        self.reuse = Reuse(cache)
+        self.pool = pool or Pool(settings.process_slots)
         self.outside = Outside(
             upstreams=upstreams,
+            evaluator=evaluator,
             recorder=Recorder(journal),
             clock=clock,
             limits=limits,
+            settings=settings,
             random=source or random.Random(),  # noqa: S311 - jitter, not a secret
-            max_retries=settings.max_retries,
+            pool=self.pool,
+            plans=plans,
+            reuse=self.reuse,
+            cache_seconds=cache_seconds or (lambda _: None),
         )
 
     async def run(
@@ -78,13 +100,37 @@ class Runner:
         execution: Execution,
         context: Mapping[str, Any],
         listener: EventListener | None = None,
+        *,
+        asker: Asker | None = None,
+        checkpoint: Checkpoint | None = None,
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
         """Play a plan and fill the execution's record; what goes wrong is in it, not raised.
 
+        With a `checkpoint` the execution is played on: what is finished is not played again, and
+        `answers` are to its questions, by their ids. An `asker` is used for questions meanwhile.
         When the caller is cancelled the record is closed as `cancelled` and written, and the
         cancellation goes on.
+
+        Raises:
+            ResumeConflictError: a finished step has read a param that is different now; nothing was
+                played.
+
         """
-        await _Run(self, plan, execution, context, listener).play()
+        if checkpoint is not None:
+            check_changes(plan, checkpoint, execution.params)
+        run = _Run(self, plan, execution, context, listener, asker, checkpoint)
+        run.session.answers |= answers or {}
+        with run.session.spans.execution():
+            await run.play()
+
+    def active_worker_count(self) -> int:
+        """Return how many calls are out at this moment, of all executions and direct calls."""
+        return self.pool.used
+
+    def capacity_score(self) -> float:
+        """Return how much of the process's slots is free: 1 all, 0 none (or others wait)."""
+        return self.pool.room
 
     async def call(
         self,
@@ -107,8 +153,11 @@ class Runner:
         record.inputs, record.attempts, record.started_at = arguments, 1, clock.now()
         execution.started_at, execution.steps = clock.now(), {record.step_id: record}
         started = clock.monotonic()
+        seconds = timeout_seconds or self.settings.execution_seconds
         is_out = False
+        held: Held = []
         try:
+            held = await self._slot(tool, seconds)
             if tool.effects != "read":  # an interrupted read leaves nothing in doubt
                 await recorder.execution(execution)
                 await recorder.intent(execution.id, record)
@@ -118,7 +167,7 @@ class Runner:
                 tool.name,
                 arguments,
                 on_progress=on_progress,
-                timeout_seconds=timeout_seconds or self.settings.execution_seconds,
+                timeout_seconds=seconds,
             )
             record.output, record.status, execution.status = result.value(), "done", "success"
             if result.is_error:
@@ -135,6 +184,7 @@ class Runner:
             record.error, execution.status = failure.to_dict(), "error"
             raise failure from error
         finally:
+            give(held)
             if record.status == "running":
                 has_doubt = is_out and tool.effects != "read"
                 ended: StepStatus = "cancelled" if record.error is None else "failed"
@@ -142,10 +192,21 @@ class Runner:
             if execution.status == "running":
                 execution.status = "cancelled"
             execution.error, execution.result = record.error, record.output
-            execution.duration_ms = record.duration_ms = _milliseconds(clock.monotonic() - started)
+            execution.duration_ms = record.duration_ms = milliseconds(clock.monotonic() - started)
             with anyio.CancelScope(shield=True):
                 await recorder.execution(execution)  # with its step
         return result
+
+    async def _slot(self, tool: Tool, seconds: float) -> Held:
+        try:
+            with anyio.fail_after(seconds):
+                return await self.pool.take("normal")
+        except TimeoutError:
+            raise UpstreamTimeoutError(
+                f"{tool.full_name}: all {self.pool.limit} workers are busy for {seconds:g} s",
+                hint="try again later, or raise execution.workers in config.yaml",
+                sent=False,
+            ) from None
 
 
 class _Run:
@@ -158,187 +219,227 @@ class _Run:
         execution: Execution,
         context: Mapping[str, Any],
         listener: EventListener | None,
+        asker: Asker | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
-        self._outside = runner.outside
+        outside, settings = runner.outside, runner.settings
+        self._checkpoints = runner.checkpoints
+        self._outside = outside
+        self._plan = plan
         self._execution = execution
-        self._listener = listener
-        self._seconds = plan.composition.timeout_seconds or runner.settings.execution_seconds
-        self._planned = {planned.step.id: planned for planned in plan.steps}
-        self._scheduler = Scheduler({id_: p.depends_on for id_, p in self._planned.items()})
-        self._scope = Scope(plan.steps, execution.params, context)
-        self._shared = Shared(
-            execution_id=execution.id,
-            binder=Binder(plan, self._scope, runner.evaluator),
-            slots=anyio.CapacityLimiter(_width(plan, runner.settings)),
-            budget=policy.RetryBudget(),
-            report=self._report_step,
+        self._checkpoint = checkpoint
+        self._seconds = plan.composition.timeout_seconds or settings.execution_seconds
+        self._limit = TimeLimit(_seconds_left(self._seconds, checkpoint))
+        self._began = outside.clock.monotonic()
+        earlier = (checkpoint.execution.duration_ms or 0.0) / 1000 if checkpoint else 0.0
+        self._since = self._began - earlier
+        width = policy.width(
+            plan.composition.strategy,
+            settings.strategy_limits,
+            outside.pool.room,
+            is_parallel=settings.is_parallel,
         )
-        self._players: dict[str, StepPlayer] = {}
+        binder = Binder(plan.composition, outside.evaluator)
+        part = Part(plan, binder, Pool(width, around=outside.pool))
+        part.keeps_undo = plan.composition.undo
+        memory = Memory()
+        if checkpoint is not None:
+            memory = remembered(checkpoint.outcomes, checkpoint.choices)
+        self.session = Session(
+            outside=outside,
+            execution=execution,
+            context=context,
+            reporter=Reporter(execution, listener, outside.clock, self._since),
+            spans=Spans(execution),
+            budget=policy.RetryBudget(settings.retry_budget),
+            memory=memory,
+            play_frame=play_frame,
+            asker=asker,
+            is_kept=runner.checkpoints is not None,
+            own_steps=plan.composition.steps,
+        )
+        self.session.reporter.total = len(plan.steps)
+        if checkpoint is not None:
+            self._take_over(checkpoint)
+        scope = Scope(part.names(plan.steps), Given(execution.params, context))
+        self._inside = Inside(self.session, part, "", scope, {}, memory, self._limit, Stop())
         self._failure: PodiumError | None = None
-        self._files: list[dict[str, Any]] = []
+
+    def _take_over(self, checkpoint: Checkpoint) -> None:
+        session, execution = self.session, self._execution
+        session.answers |= checkpoint.answers
+        session.files = list(execution.files)
+        session.went_without = dict.fromkeys(execution.went_without)
+        session.in_doubt = dict.fromkeys(checkpoint.in_doubt)
+        numbers = [c["number"] for c in session.memory.choices().values() if _is_undo(c)]
+        session.undo_count = max(numbers, default=0)
+        execution.timeline = list(execution.timeline)
+        execution.steps = {
+            path: record
+            for path, record in execution.steps.items()
+            if record.kind == "undo" or session.memory.covers(path)
+        }
 
     async def play(self) -> None:
         """Play every step, evaluate the output, close the record."""
-        started = self._outside.clock.monotonic()
-        self._execution.started_at = self._outside.clock.now()
+        execution, session = self._execution, self.session
+        if self._checkpoint is None:
+            execution.started_at = self._outside.clock.now()
         try:
-            await self._outside.recorder.execution(self._execution)
-            await self._report("execution_started")
+            await self._outside.recorder.execution(execution)
+            await session.reporter.execution("execution_started")
             await self._play_in_time()
+            if self._failure is not None and self._plan.composition.undo:
+                remaining = await take_back(self._inside, self._seconds)
+                self._failure = not_undone(self._failure, remaining)
         except anyio.get_cancelled_exc_class():
-            self._execution.status = "cancelled"
+            execution.status = "cancelled"
             raise
         finally:
-            elapsed = self._outside.clock.monotonic() - started
-            self._execution.duration_ms = _milliseconds(elapsed)
+            elapsed = self._outside.clock.monotonic() - self._since
+            execution.duration_ms = milliseconds(elapsed)
             with anyio.CancelScope(shield=True):
                 await self._close()
 
     async def _play_in_time(self) -> None:
-        with anyio.move_on_after(self._seconds) as deadline:
-            async with anyio.create_task_group() as tasks:
-                self._start_ready(tasks)
-        if self._failure is None and deadline.cancelled_caught:
+        try:
+            with self._limit.scope:
+                self._limit.begin()
+                await self._settle_doubts()
+                await play_frame(self._inside, self._plan.steps, None)
+        except SuspendedError:
+            self._execution.status = "needs_input"
+            return
+        except (PodiumError, StoppedError) as error:
+            self._failure = error if isinstance(error, PodiumError) else internal_error(error)
+            return
+        if self._limit.scope.cancelled_caught:
             self._failure = ExecutionTimeoutError(
-                f"{self._shared.binder.place()}: took longer than {self._seconds:g} s",
+                f"{self._place}: took longer than {self._seconds:g} s",
                 hint="give it timeout_seconds, or raise orchestrator.execution_timeout",
             )
-        if self._failure is None:
-            try:
-                self._execution.result = self._shared.binder.output()
-            except PodiumError as error:
-                self._failure = error
-
-    def _start_ready(self, tasks: TaskGroup) -> None:
-        for step_id in self._scheduler.ready():
-            tasks.start_soon(self._play_step, self._planned[step_id], tasks)
-
-    async def _play_step(self, planned: PlannedStep, tasks: TaskGroup) -> None:
-        record = _new_record(planned)
-        player = StepPlayer(planned, record, self._outside, self._shared)
-        self._execution.steps[record.step_id] = record
-        self._players[record.step_id] = player
-        record.started_at = self._outside.clock.now()
+            return
+        inside, plan = self._inside, self._plan
         try:
-            await self._report("step_started", record)
-            with player.scope:
-                self._keep(record, await player.play())
+            self._execution.result = inside.part.binder.output(
+                inside.scope, plan.output_field_sources, self._results()
+            )
         except PodiumError as error:
-            self._fail(player, error)
-        except Exception as error:
-            # The boundary round one step: a fault of ours must not cost the other steps' results.
-            logger.exception("step failed unexpectedly", extra={"step": record.step_id})
-            self._fail(player, internal_error(error))
-        finally:
-            if record.status == "running":  # stopped by the caller, by time, by another's failure
-                record.status = "in_doubt" if player.is_in_doubt else "cancelled"
-            now = self._outside.clock.monotonic()
-            record.duration_ms = _milliseconds(now - (player.began or now))
-            del self._players[record.step_id]
-            self._scheduler.finish(record.step_id)
-        await self._outside.recorder.step(self._execution.id, record)
-        await self._report("step_finished", record)
-        if self._failure is None:
-            self._start_ready(tasks)
+            self._failure = error
 
-    def _keep(self, record: StepRecord, result: StepResult | None) -> None:
-        if result is None:
-            record.status = "skipped"
-            return
-        record.status = "done"
-        self._scope.add(record.step_id, result.value, result.blocks, result.mapped)
-        self._files.extend(_files_in(record.step_id, result.blocks))
+    async def _settle_doubts(self) -> None:
+        """Ask about each write whose outcome nobody knows: a repetition is no decision of ours."""
+        session = self.session
+        is_open = False
+        for path in list(session.in_doubt):
+            tool = "the tool"
+            if self._checkpoint is not None and path in self._checkpoint.execution.steps:
+                record = self._checkpoint.execution.steps[path]
+                tool = f"{record.server_id}.{record.tool_id}"
+            self._limit.pause()
+            try:
+                answer = await answer_to(session, doubt_question(path, tool))
+            except SuspendedError:
+                is_open = True
+                continue
+            finally:
+                self._limit.go_on()
+            del session.in_doubt[path]
+            del session.answers[path]  # another doubt about the same call is another question
+            if answer == SKIP:
+                session.memory.place(path).outcome = Outcome("done")
+                session.go_without(path)
+        if is_open:
+            raise SuspendedError
 
-    def _fail(self, player: StepPlayer, error: PodiumError) -> None:
-        record = player.record
-        error = error.located("", step_id=record.step_id)
-        record.error = error.to_dict()
-        record.status = "in_doubt" if player.is_in_doubt else "failed"
-        if self._failure is not None:
-            return
-        self._failure = error
-        for other in self._players.values():
-            other.stop()
+    @property
+    def _place(self) -> str:
+        return self._inside.part.binder.place()
+
+    def _results(self) -> dict[str, Any]:
+        """Return the results of the finished steps, in file order."""
+        results = self._inside.scope.results
+        ids = (planned.step.id for planned in self._plan.steps)
+        return {step_id: results[step_id] for step_id in ids if step_id in results}
+
+    # --- the end
 
     async def _close(self) -> None:
         """Bring every record to its end and write it down."""
-        execution = self._execution
-        self._scheduler.stop()
-        for step_id, planned in self._planned.items():
-            record = execution.steps.pop(step_id, None) or _new_record(planned)
-            if record.status == "running":  # it was never reached
-                record.status = "cancelled"
-            execution.steps[step_id] = record  # taken out and put back: file order
-        execution.files = tuple(self._files)
+        execution, session = self._execution, self.session
         if self._failure is not None:
             execution.status = "error"
             execution.error = self._failure.to_dict()
         if execution.status == "running":
             execution.status = "success"
         if execution.status != "success":
-            execution.result = self._shared.binder.results()
+            execution.result = self._results()
+        if execution.status == "needs_input":
+            execution.question = next(iter(session.questions.values()), None)
+        self._close_steps()
+        execution.files = tuple(session.files)
+        execution.went_without = tuple(session.went_without)
+        session.reporter.note_end()
+        await self._keep()
         await self._outside.recorder.execution(execution)
-        await self._report("execution_finished")
+        await session.reporter.execution("execution_finished")
 
-    async def _report_step(self, kind: EventKind, record: StepRecord, message: str) -> None:
-        await self._report(kind, record, message)
+    def _close_steps(self) -> None:
+        """Put the records into file order, and add those of steps that were never reached."""
+        execution = self._execution
+        played = execution.steps
+        by_step: dict[str, dict[str, StepRecord]] = {}
+        for path, record in played.items():
+            step_id = path.partition(".")[0].partition("[")[0]
+            by_step.setdefault(step_id, {})[path] = record
+        execution.steps = {}
+        for planned in self._plan.steps:
+            step_id = planned.step.id
+            records = by_step.get(step_id, {})
+            if step_id not in records:
+                record = records[step_id] = new_record(planned, step_id)
+                # What waits for a step that waits for a person waits as well.
+                record.status = "waiting" if execution.status == "needs_input" else "cancelled"
+            execution.steps[step_id] = records.pop(step_id)
+            execution.steps.update(records)
 
-    async def _report(
-        self, kind: EventKind, record: StepRecord | None = None, message: str = ""
-    ) -> None:
-        if self._listener is None:
+    async def _keep(self) -> None:
+        """Make a checkpoint of what can be played on."""
+        execution, session = self._execution, self.session
+        execution.is_resumable = False
+        if self._checkpoints is None:
             return
-        about = record or self._execution
-        event = Event(
-            kind=kind,
-            execution_id=self._execution.id,
-            composition_id=self._execution.composition_id,
-            step_id=record.step_id if record else "",
-            tool=f"{record.server_id}.{record.tool_id}" if record else "",
-            status=about.status,
-            message=message or (about.error["message"] if about.error else ""),
-            done=self._scheduler.finished_count,
-            total=len(self._planned),
-            duration_ms=about.duration_ms,
+        if execution.status == "success":
+            if self._checkpoint is not None:
+                await self._checkpoints.discard(execution.id)
+            return
+        checkpoint = Checkpoint(
+            execution=execution,
+            composition=self._plan.composition.model_dump(
+                mode="json", by_alias=True, exclude_unset=True
+            ),
+            context=dict(session.context),
+            outcomes=session.memory.outcomes(),
+            choices=session.memory.choices(),
+            answers=dict(session.answers),
+            in_doubt=tuple(path for path in session.in_doubt if not session.memory.covers(path)),
+            spent_seconds=max(0.0, self._seconds - self._limit.own_left(anyio.current_time())),
         )
+        execution.is_resumable = True  # the kept record says so too
         try:
-            with anyio.fail_after(policy.LISTENER_SECONDS):
-                await self._listener(event)
-        except TimeoutError:
-            logger.warning("event listener is too slow and hears no more", extra={"event": kind})
-            self._listener = None
+            execution.is_resumable = await self._checkpoints.save(checkpoint)
         except Exception:
-            # A watcher that fails must not fail the work it watches.
-            logger.exception("event listener failed", extra={"event": kind})
+            # Work that cannot be played on later is still the work that was done.
+            logger.exception("execution cannot be kept", extra={"execution": execution.id})
+            execution.is_resumable = False
 
 
-def _width(plan: Plan, settings: RunnerSettings) -> int:
-    """Return how many calls of an execution may be out at once."""
-    strategy = plan.composition.strategy or "parallel_full"
-    return policy.STRATEGY_LIMITS[strategy if settings.is_parallel else "serial"]
+def _seconds_left(seconds: float, checkpoint: Checkpoint | None) -> float:
+    """Return the time of an execution: all of it, unless it only waited for an answer."""
+    if checkpoint is None or checkpoint.execution.status != "needs_input":
+        return seconds
+    return max(seconds - checkpoint.spent_seconds, min(LEAST_SECONDS, seconds))
 
 
-def _new_record(planned: PlannedStep) -> StepRecord:
-    step = planned.step
-    return StepRecord(step.id, step.server_id, step.tool_id, effects=step.effects)
-
-
-def _files_in(step_id: str, blocks: Blocks) -> list[dict[str, Any]]:
-    """Return the files that content blocks point to or carry, without their bytes."""
-    files = []
-    for block in blocks:
-        source = block.get("resource") if block.get("type") == "resource" else block
-        if block.get("type") in ("resource", "resource_link") and isinstance(source, dict):
-            files.append(
-                {
-                    "step_id": step_id,
-                    "uri": source.get("uri"),
-                    "name": source.get("name"),
-                    "mime_type": source.get("mimeType"),
-                }
-            )
-    return files
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+def _is_undo(choice: Any) -> bool:
+    return isinstance(choice, dict) and "number" in choice

@@ -1,51 +1,84 @@
 """The values an execution has so far, and how the names of an expression find them."""
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from podium.domain.composition import PlannedStep
 from podium.mapping.expressions import Expression
 
 Blocks = tuple[dict[str, Any], ...]
+Bound = Mapping[str, Any]
+NOTHING_BOUND: Bound = {}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameNames:
+    """The names that the steps of one frame give: ids, and those of `output_mapping`."""
+
+    ids: frozenset[str]
+    mapped: frozenset[str]
+
+
+def names_of(steps: Sequence[PlannedStep]) -> FrameNames:
+    """Return the names that the steps of a frame give."""
+    return FrameNames(
+        frozenset(planned.step.id for planned in steps),
+        frozenset(name for planned in steps for name in planned.step.output_mapping.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a composition is given from outside."""
+
+    params: Mapping[str, Any]
+    context: Mapping[str, Any]
 
 
 class Scope:
-    """Params, context, the results of steps and the names mapped from them.
+    """The results of the steps of one frame and the names mapped from them; and what is around.
 
-    Names resolve in this order: iteration variables, step ids, mapped names, params, `context`,
-    fields of earlier steps.
+    Names resolve in this order: iteration variables, step ids and mapped names (of the inmost frame
+    first), params, `context`, fields of earlier steps.
     """
 
-    def __init__(
-        self, steps: Sequence[PlannedStep], params: Mapping[str, Any], context: Mapping[str, Any]
-    ) -> None:
-        self._step_ids = frozenset(planned.step.id for planned in steps)
-        self._mapped_names = frozenset(
-            name for planned in steps for name in planned.step.output_mapping.values()
-        )
-        self._params = params
-        self._context = dict(context)
-        self._mapped: dict[str, Any] = {}
+    __slots__ = ("_given", "around", "mapped", "names", "own_blocks", "results")
+
+    def __init__(self, names: FrameNames, given: Given, around: "Scope | None" = None) -> None:
+        self.names = names
+        self._given = given
+        self.around = around
+        self.mapped: dict[str, Any] = {}
+        self.own_blocks: dict[str, Blocks] = {}
         self.results: dict[str, Any] = {}
-        self.blocks: dict[str, Blocks] = {}
+
+    def inside(self, names: FrameNames) -> "Scope":
+        """Return the scope of a frame inside this one."""
+        return Scope(names, self._given, self)
 
     def add(self, step_id: str, result: Any, blocks: Blocks, mapped: Mapping[str, Any]) -> None:
         """Add what a finished step gave."""
         self.results[step_id] = result
-        self.blocks[step_id] = blocks
-        self._mapped.update(mapped)
+        if blocks:
+            self.own_blocks[step_id] = blocks
+        if mapped:
+            self.mapped.update(mapped)
+
+    def blocks(self) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """Return the raw content blocks of every finished step that can be seen."""
+        if self.around is None:
+            return self.own_blocks
+        return ChainMap(*(scope.own_blocks for scope in self._outwards()))
 
     def for_expression(
-        self,
-        expression: Expression,
-        field_sources: Mapping[str, tuple[str, ...]],
-        bound: Mapping[str, Any],
+        self, expression: Expression, field_sources: Mapping[str, tuple[str, ...]], bound: Bound
     ) -> dict[str, Any]:
         """Return the values of the names an expression reads; names without one are left out."""
         names = expression.names
         if expression.whole_scope:
-            everything = {"context", *self._params, *self._mapped, *self.results, *bound}
-            names = frozenset(everything) | names
+            names = self._everything(bound) | names
         found = {}
         for name in names:
             holder = self._holder(name, field_sources, bound)
@@ -53,25 +86,48 @@ class Scope:
                 found[name] = holder[name]
         return found
 
+    def _everything(self, bound: Bound) -> frozenset[str]:
+        seen = {"context", *self._given.params, *bound}
+        for scope in self._outwards():
+            seen.update(scope.mapped, scope.results)
+        return frozenset(seen)
+
+    def _outwards(self) -> "list[Scope]":
+        scopes: list[Scope] = []
+        scope: Scope | None = self
+        while scope is not None:
+            scopes.append(scope)
+            scope = scope.around
+        return scopes
+
     def _holder(
-        self, name: str, field_sources: Mapping[str, tuple[str, ...]], bound: Mapping[str, Any]
+        self, name: str, field_sources: Mapping[str, tuple[str, ...]], bound: Bound
     ) -> Mapping[str, Any] | None:
         """Return the mapping that holds a name."""
         if name in bound:
             return bound
-        # What a step gives never means a param of that name, even when the step was skipped.
-        if name in self._step_ids:
-            return self.results if name in self.results else None
-        if name in self._mapped_names:
-            return self._mapped if name in self._mapped else None
-        if name in self._params:
-            return self._params
+        scope: Scope | None = self
+        while scope is not None:
+            # What a step gives never means a param of that name, even when the step was skipped.
+            if name in scope.names.ids:
+                return scope.results if name in scope.results else None
+            if name in scope.names.mapped:
+                return scope.mapped if name in scope.mapped else None
+            scope = scope.around
+        if name in self._given.params:
+            return self._given.params
         if name == "context":
-            return {"context": self._context}
+            return {"context": dict(self._given.context)}
         for step_id in field_sources.get(name, ()):
-            result = self.results.get(step_id)
+            result = self._result(step_id)
             if isinstance(result, dict) and name in result:
                 return result
+        return None
+
+    def _result(self, step_id: str) -> Any:
+        for scope in self._outwards():
+            if step_id in scope.results:
+                return scope.results[step_id]
         return None
 
 
@@ -97,9 +153,9 @@ def explain_missing(expression: Expression, values: Mapping[str, Any]) -> str:
     return "it found nothing"
 
 
-def iteration_bindings(step: PlannedStep, items: list[Any], index: int) -> dict[str, Any]:
+def round_bindings(bound: Bound, item: Any, index: int, name: str | None) -> dict[str, Any]:
     """Return the names bound in one round, as bare names and as `$` variables alike."""
-    bound = {"item": items[index], "index": index, "i": index}
-    if step.step.as_:
-        bound[step.step.as_] = items[index]
-    return bound
+    inner = {**bound, "item": item, "index": index, "i": index}
+    if name:
+        inner[name] = item
+    return inner

@@ -8,6 +8,7 @@ from podium.mapping.reading import read
 from podium.mapping.references import IndexVariable, Reference, Stage
 from podium.mapping.rewriting import rewrite
 from podium.mapping.syntax import (
+    ALSO_VARIABLES,
     JSONATA_FUNCTIONS,
     check_with_engine,
     syntax_error,
@@ -102,7 +103,7 @@ def _analyse(source: str, *, iterating: bool) -> Expression:
 
 
 def _refuse_function(source: str, tree: Any) -> None:
-    is_built_in = tree.type == "variable" and tree.value in JSONATA_FUNCTIONS
+    is_built_in = tree.type == "variable" and tree.value in JSONATA_FUNCTIONS - ALSO_VARIABLES
     if is_built_in and not tree.predicate:
         hint = f"call it: ${tree.value}(…)"
         raise syntax_error(source, "it is a function, not a value", hint=hint)

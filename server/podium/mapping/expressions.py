@@ -1,7 +1,9 @@
 """Expressions evaluated: a scope of JSON values to one JSON value, or to MISSING."""
 
+import itertools
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -30,10 +32,25 @@ from podium.mapping.transformers import Transformers
 __all__ = ["MISSING", "Evaluator", "Expression", "Missing", "parse"]
 
 AUTHORS_OWN = "D3137"  # `$error("…")`: the author's words say it all
-MAX_COMPILED = 1_024  # programs kept compiled; compiling one takes a few microseconds
+MAX_COMPILED = 2_048  # programs a thread keeps compiled; compiling takes a few microseconds
 MAX_STACK = 500  # calls; fits the smallest stack that a thread gets anywhere (512 KiB)
 MAX_DEPTH = 16  # transformers made of expressions that call one another
 NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class _Compiled(threading.local):
+    """The compiled programs of one thread, which must let them go itself: the engine asks for that.
+
+    They are kept here and not in the evaluators, because the garbage collector may let go of an
+    evaluator in any thread.
+    """
+
+    def __init__(self) -> None:
+        self.programs: dict[tuple[int, str, bool], Any] = {}
+
+
+_COMPILED = _Compiled()
+_SERIAL_NUMBERS = itertools.count()
 
 
 class Evaluator:
@@ -51,7 +68,7 @@ class Evaluator:
         self._clock = clock
         self._limits = limits
         self._random = random or Random()  # noqa: S311 - `$random()` is no secret
-        self._programs: dict[tuple[str, bool], Any] = {}
+        self._number = next(_SERIAL_NUMBERS)
 
     def evaluate(
         self,
@@ -87,8 +104,10 @@ class Evaluator:
             return result.get("v", MISSING)
 
     def close(self) -> None:
-        """Let the compiled programs go, in the thread that made them: the engine asks for that."""
-        self._programs.clear()
+        """Let the programs go that this thread has compiled."""
+        programs = _COMPILED.programs
+        for key in [key for key in programs if key[0] == self._number]:
+            del programs[key]
 
     def apply(self, expression: Expression, value: Any, arguments: Sequence[Any] = ()) -> Any:
         """Return what an expression makes of one value: `$` is the value, `$args` the arguments.
@@ -215,12 +234,12 @@ class Evaluator:
     # --- programs
 
     def _program(self, expression: Expression, *, wrapped: bool) -> Any:
-        key = (expression.program, wrapped)
-        program = self._programs.get(key)
+        programs, key = _COMPILED.programs, (self._number, expression.program, wrapped)
+        program = programs.get(key)
         if program is None:
-            if len(self._programs) >= MAX_COMPILED:
-                self._programs.pop(next(iter(self._programs)))
-            program = self._programs[key] = self._compile(expression, wrapped=wrapped)
+            if len(programs) >= MAX_COMPILED:
+                del programs[next(iter(programs))]
+            program = programs[key] = self._compile(expression, wrapped=wrapped)
         return program
 
     def _compile(self, expression: Expression, *, wrapped: bool) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from podium.mapping.syntax import JSONATA_FUNCTIONS
+from podium.mapping.syntax import ALSO_VARIABLES, JSONATA_FUNCTIONS
 
 ENGINE_TEMPLATE = "podium_template"  # how the engine knows `$template` of a literal text
 BLOCKS = "blocks"
@@ -118,7 +118,7 @@ def _read_variable(node: Any, context: _Context) -> None:
     name = node.value
     if name in {"", "$"}:
         context.facts.whole_scope |= _is_scope(node, context)
-    elif name not in context.bound and name not in JSONATA_FUNCTIONS:
+    elif name not in context.bound and name not in JSONATA_FUNCTIONS - ALSO_VARIABLES:
         context.facts.variables.add(name)
 
 

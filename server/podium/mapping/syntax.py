@@ -24,6 +24,8 @@ _FUNCTION_NAMES = """
     round shuffle sift single sort split spread sqrt string substring substringAfter
     substringBefore sum toMillis trim type uppercase zip"""
 JSONATA_FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
+# `$error` is a variable of a `catch` too; as a value it can only be that one.
+ALSO_VARIABLES: Final = frozenset({"error"})
 
 _UNFINISHED = (IndexError, KeyError, AttributeError, TypeError, ValueError, NotImplementedError)
 

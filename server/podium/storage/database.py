@@ -10,7 +10,7 @@ from pathlib import Path
 from podium.domain.errors import JournalError
 from podium.storage.private import make_private_file, make_private_folder
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 5.0  # how long a write waits for another process
 WAL_BYTES = 16 * 1024 * 1024  # size to which the write-ahead log is cut back
 CONNECT_PAUSE_SECONDS = 0.05  # two processes that start together may find it locked for a moment
@@ -62,8 +62,16 @@ CREATE TABLE conversations (
 );
 CREATE INDEX conversations_by_time ON conversations (updated_at);
 """
+_SINCE_2 = """
+ALTER TABLE executions ADD COLUMN question TEXT;
+ALTER TABLE executions ADD COLUMN went_without TEXT;
+ALTER TABLE executions ADD COLUMN is_resumable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN timeline TEXT;
+ALTER TABLE steps ADD COLUMN kind TEXT NOT NULL DEFAULT 'tool_id';
+ALTER TABLE steps ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 0;
+"""
 # What brings a file of the version before to this one; a new file goes through all of them.
-_STEPS_TO = {1: _TABLES, 2: _CONVERSATIONS}
+_STEPS_TO = {1: _TABLES, 2: _SINCE_2, 3: _CONVERSATIONS}
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from podium.domain.errors import InterruptedExecutionError
-from podium.domain.execution import Execution, StepRecord
+from podium.domain.execution import Execution, Question, StepRecord
 from podium.domain.past import PastRequest
 from podium.domain.redaction import Redactor
 
@@ -19,29 +19,33 @@ Statement = tuple[str, dict[str, Any]]
 
 SAVE_EXECUTION = """
 INSERT INTO executions (id, composition_id, user_id, conversation_id, request, intent_type, status,
-    started_at, duration_ms, params, result, files, error, step_order, owner)
+    started_at, duration_ms, params, result, files, error, step_order, owner, question,
+    went_without, is_resumable, timeline)
 VALUES (:id, :composition_id, :user_id, :conversation_id, :request, :intent_type, :status,
-    :started_at, :duration_ms, :params, :result, :files, :error, :step_order, :owner)
+    :started_at, :duration_ms, :params, :result, :files, :error, :step_order, :owner, :question,
+    :went_without, :is_resumable, :timeline)
 ON CONFLICT (id) DO UPDATE SET composition_id = excluded.composition_id,
     user_id = excluded.user_id, conversation_id = excluded.conversation_id,
     request = excluded.request, intent_type = excluded.intent_type, status = excluded.status,
     started_at = excluded.started_at, duration_ms = excluded.duration_ms,
     params = excluded.params, result = excluded.result, files = excluded.files,
-    error = excluded.error, step_order = excluded.step_order, owner = excluded.owner
+    error = excluded.error, step_order = excluded.step_order, owner = excluded.owner,
+    question = excluded.question, went_without = excluded.went_without,
+    is_resumable = excluded.is_resumable, timeline = excluded.timeline
 """
 EXPECT_EXECUTION = """
 INSERT INTO executions (id, owner) VALUES (:execution_id, :owner) ON CONFLICT (id) DO NOTHING
 """
 SAVE_STEP = """
 INSERT INTO steps (execution_id, step_id, server_id, tool_id, status, attempts, started_at,
-    duration_ms, effects, inputs, output, error)
+    duration_ms, effects, inputs, output, error, kind, is_cached)
 VALUES (:execution_id, :step_id, :server_id, :tool_id, :status, :attempts, :started_at,
-    :duration_ms, :effects, :inputs, :output, :error)
+    :duration_ms, :effects, :inputs, :output, :error, :kind, :is_cached)
 ON CONFLICT (execution_id, step_id) DO UPDATE SET server_id = excluded.server_id,
     tool_id = excluded.tool_id, status = excluded.status, attempts = excluded.attempts,
     started_at = excluded.started_at, duration_ms = excluded.duration_ms,
     effects = excluded.effects, inputs = excluded.inputs, output = excluded.output,
-    error = excluded.error
+    error = excluded.error, kind = excluded.kind, is_cached = excluded.is_cached
 """
 PRUNE = """
 DELETE FROM executions WHERE status <> 'running' AND rowid IN (
@@ -55,7 +59,8 @@ WHERE status = 'running' AND execution_id IN (
     SELECT id FROM executions WHERE status = 'running' AND owner = :owner)
 """
 _INTERRUPT_EXECUTIONS = """
-UPDATE executions SET status = 'error', error = :error WHERE status = 'running' AND owner = :owner
+UPDATE executions SET status = 'error', error = :error, is_resumable = 0
+WHERE status = 'running' AND owner = :owner
 """
 _BY_ID = "SELECT * FROM executions WHERE id = :id"
 _BY_PREFIX = "SELECT * FROM executions WHERE id >= :id AND id < :end ORDER BY id LIMIT 2"
@@ -93,6 +98,10 @@ class Encoder:
             "error": self._json(execution.error),
             "step_order": json.dumps(list(execution.steps)),
             "owner": owner_id,
+            "question": self._json(execution.question and execution.question.to_dict()),
+            "went_without": self._json(list(execution.went_without) or None),
+            "is_resumable": execution.is_resumable,
+            "timeline": self._json(execution.timeline or None),
         }
 
     def step(self, execution_id: str, step: StepRecord) -> Statement:
@@ -110,6 +119,8 @@ class Encoder:
             "inputs": self._json(step.inputs),
             "output": self._json(step.output),
             "error": self._json(step.error),
+            "kind": step.kind,
+            "is_cached": step.is_cached,
         }
 
     def _text(self, text: str) -> str:
@@ -221,6 +232,10 @@ def _execution(row: sqlite3.Row, step_rows: Iterable[sqlite3.Row]) -> Execution:
         result=_value(row["result"]),
         files=_files(_value(row["files"])),
         error=_value(row["error"]),
+        question=_question(_value(row["question"])),
+        went_without=tuple(_list(_value(row["went_without"]))),
+        is_resumable=bool(row["is_resumable"]),
+        timeline=_list(_value(row["timeline"])),
     )
 
 
@@ -237,7 +252,19 @@ def _step(row: sqlite3.Row) -> StepRecord:
         inputs=_value(row["inputs"]),
         output=_value(row["output"]),
         error=_value(row["error"]),
+        kind=row["kind"],
+        is_cached=bool(row["is_cached"]),
     )
+
+
+def _question(value: Any) -> Question | None:
+    if not isinstance(value, dict) or "kind" not in value:  # none, or cut as too long
+        return None
+    return Question(**value)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _files(value: Any) -> tuple[dict[str, Any], ...]:

@@ -7,14 +7,29 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from podium.domain.composition import StoredComposition
+from podium.domain.composition import (
+    Alternative,
+    Composition,
+    CompositionStep,
+    StoredComposition,
+    ToolStep,
+    all_calls,
+    all_steps,
+)
 from podium.domain.errors import PodiumError
 from podium.domain.ports import Front
-from podium.domain.tool import Tool
+from podium.domain.tool import Effects, Tool
 from podium.interfaces.mcp_server import results, schemas
+from podium.interfaces.mcp_server.asking import Talk
 from podium.interfaces.mcp_server.definitions import Definition
 from podium.interfaces.mcp_server.lines import Listing
-from podium.interfaces.mcp_server.own_tools import OWN_TOOLS, Arguments, OwnTool, checked
+from podium.interfaces.mcp_server.own_tools import (
+    OWN_TOOLS,
+    Arguments,
+    OwnTool,
+    checked,
+    play_composition,
+)
 from podium.interfaces.mcp_server.passthrough import exposed_names, passed_on, without_open_output
 from podium.interfaces.mcp_server.progress import Progress
 from podium.interfaces.mcp_server.results import Result
@@ -136,7 +151,12 @@ def _add(entries: dict[str, Entry], name: str, entry: Entry, what: str) -> None:
 
 
 async def _run_own(tool: OwnTool, call: Call) -> Result:
-    return await tool.run(call.orchestrator, checked(tool, call.arguments), call.progress)
+    return await tool.run(
+        call.orchestrator,
+        checked(tool, call.arguments),
+        call.progress,
+        Talk(call.front, call.params),
+    )
 
 
 _OWN = {
@@ -155,24 +175,27 @@ def _composition(stored: StoredComposition) -> Entry:
 
 
 async def _play(composition_id: str, call: Call) -> Result:
-    return results.of_reply(
-        await call.orchestrator.execute_composition(
-            composition_id, dict(call.arguments), on_event=call.progress.on_event
-        )
+    return await play_composition(
+        composition_id,
+        dict(call.arguments),
+        call.orchestrator,
+        {},
+        call.progress,
+        Talk(call.front, call.params),
     )
 
 
 def _composition_definition(stored: StoredComposition) -> Definition:
     composition = stored.composition
     title = composition.name or composition.id
-    steps = ", ".join(dict.fromkeys(f"{s.server_id}.{s.tool_id}" for s in composition.steps))
+    calls, effects = _calls(composition)
     about = composition.description or title
-    reads = all(step.effects == "read" for step in composition.steps)
-    destroys = any(step.effects in (None, "destructive") for step in composition.steps)
+    reads = effects <= {"read"}
+    destroys = not effects <= {"read", "write"}
     return {
         "name": composition.id,
         "title": title,
-        "description": f"{about} (calls {steps})",
+        "description": f"{about} (calls {', '.join(calls)})" if calls else about,
         "inputSchema": {**(composition.input_schema or {}), "type": "object"},
         "outputSchema": schemas.REPLY,
         "annotations": {
@@ -183,6 +206,20 @@ def _composition_definition(stored: StoredComposition) -> Definition:
             "openWorldHint": True,
         },
     }
+
+
+def _calls(composition: Composition) -> tuple[list[str], set[Effects | None]]:
+    """Return all that a composition may call, each once, and what it says that those do."""
+    calls: dict[str, None] = {}
+    effects: set[Effects | None] = set()
+    for call in all_calls(composition.steps):
+        calls[f"{call.server_id}.{call.tool_id}"] = None
+        effects.add(call.effects if isinstance(call, ToolStep | Alternative) else None)
+    for step in all_steps(composition.steps):
+        if isinstance(step, CompositionStep):
+            calls[step.composition] = None
+            effects.add(None)  # what that one does is not said here
+    return list(calls), effects
 
 
 # --- tools of upstreams

@@ -84,8 +84,8 @@ PROCESS_REQUEST = _definition(
     "recognises what is meant, plays the prepared composition that answers it (several "
     "tool calls on several servers, data passed between them) and returns the outcome in "
     "one call. Try this first. Status `no_match` means that nothing prepared fits: then "
-    "use search_tools and call_tool. Status `needs_input` says what is missing: ask again "
-    "with it.",
+    "use search_tools and call_tool. Status `needs_input` holds a question for the user: "
+    "answer it with resume_execution.",
     properties={
         "request": {
             "type": "string",
@@ -180,4 +180,22 @@ GET_EXECUTION = _definition(
     required=("execution_id",),
     output=schemas.EXECUTION,
     annotations=_READS,
+)
+RESUME_EXECUTION = _definition(
+    "resume_execution",
+    "Play an execution on",
+    "Continue an execution that asked something (status `needs_input`) or that failed and is "
+    "resumable: what is finished is not done again. Give the answer under the question's id, or "
+    "params to change.",
+    properties={
+        "execution_id": _name("The execution_id of the reply."),
+        "params": {
+            "type": "object",
+            "description": "The answer, as {question.id: answer}, and params to change.",
+        },
+        "user_id": _USER,
+    },
+    required=("execution_id",),
+    output=schemas.REPLY,
+    annotations=_DOES_ANYTHING,
 )

@@ -240,4 +240,5 @@ def _health(orchestrator: Orchestrator) -> dict[str, object]:
         "status": "ok",
         "version": version("podium-mcp"),
         "upstreams": [status.to_dict() for status in orchestrator.statuses()],
+        **orchestrator.workload(),
     }

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from podium.domain.errors import InvalidParamsError, PodiumError, UnknownExecutionError
+from podium.domain.ports import Asker
 from podium.domain.tool import ToolMatch
 from podium.interfaces.mcp_server import definitions, results
+from podium.interfaces.mcp_server.asking import Resume, Talk
 from podium.interfaces.mcp_server.definitions import Definition
 from podium.interfaces.mcp_server.progress import Progress
 from podium.interfaces.mcp_server.results import Result
@@ -22,7 +24,7 @@ class OwnTool:
     """A tool of Podium: its definition, what a call does, how it tells that a call failed."""
 
     definition: Definition
-    run: Callable[[Orchestrator, Arguments, Progress], Awaitable[Result]]
+    run: Callable[[Orchestrator, Arguments, Progress, Talk], Awaitable[Result]]
     failed: Callable[[PodiumError, Arguments], Result]
 
     @property
@@ -51,21 +53,23 @@ def checked(tool: OwnTool, arguments: Arguments) -> dict[str, Any]:
 
 
 async def _process_request(
-    orchestrator: Orchestrator, arguments: Arguments, progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, talk: Talk
 ) -> Result:
-    return results.of_reply(
-        await orchestrator.process_request(
+    async def first(asker: Asker | None) -> dict[str, Any]:
+        return await orchestrator.process_request(
             arguments["request"],
             arguments.get("user_id", ""),
             arguments.get("conversation_id", ""),
             arguments.get("context"),
             on_event=progress.on_event,
+            asker=asker,
         )
-    )
+
+    return await talk.play(first, _resume(orchestrator, arguments, progress))
 
 
 async def _get_compositions(
-    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress, _talk: Talk
 ) -> Result:
     found = orchestrator.get_compositions(
         arguments.get("intent_type"), arguments.get("limit", definitions.LIST_LIMIT)
@@ -75,21 +79,69 @@ async def _get_compositions(
 
 
 async def _execute_composition(
-    orchestrator: Orchestrator, arguments: Arguments, progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, talk: Talk
 ) -> Result:
-    return results.of_reply(
-        await orchestrator.execute_composition(
-            arguments["composition_id"],
-            arguments.get("params"),
-            arguments.get("user_id", ""),
-            arguments.get("conversation_id", ""),
-            on_event=progress.on_event,
-        )
+    return await play_composition(
+        arguments["composition_id"],
+        arguments.get("params"),
+        orchestrator,
+        arguments,
+        progress,
+        talk,
     )
 
 
+async def play_composition(
+    composition_id: str,
+    params: Mapping[str, Any] | None,
+    orchestrator: Orchestrator,
+    arguments: Arguments,
+    progress: Progress,
+    talk: Talk,
+) -> Result:
+    """Play a composition for the person that `talk` can ask; `arguments` say who they are."""
+
+    async def first(asker: Asker | None) -> dict[str, Any]:
+        return await orchestrator.execute_composition(
+            composition_id,
+            params,
+            arguments.get("user_id", ""),
+            arguments.get("conversation_id", ""),
+            on_event=progress.on_event,
+            asker=asker,
+        )
+
+    return await talk.play(first, _resume(orchestrator, arguments, progress))
+
+
+async def _resume_execution(
+    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, talk: Talk
+) -> Result:
+    resume = _resume(orchestrator, arguments, progress)
+
+    async def first(asker: Asker | None) -> dict[str, Any]:
+        return await resume(arguments["execution_id"], dict(arguments.get("params") or {}), asker)
+
+    return await talk.play(first, resume)
+
+
+def _resume(orchestrator: Orchestrator, arguments: Arguments, progress: Progress) -> Resume:
+    async def resume(
+        execution_id: str, params: dict[str, Any], asker: Asker | None
+    ) -> dict[str, Any]:
+        return await orchestrator.resume_execution(
+            execution_id,
+            params,
+            user_id=arguments.get("user_id", ""),
+            on_event=progress.on_event,
+            asker=asker,
+        )
+
+    return resume
+
+
 async def _search_tools(
-    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress, _talk: Talk
 ) -> Result:
     found = await orchestrator.search_tools(
         arguments.get("query", ""), arguments.get("limit", definitions.LIST_LIMIT)
@@ -99,7 +151,7 @@ async def _search_tools(
 
 
 async def _call_tool(
-    orchestrator: Orchestrator, arguments: Arguments, progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, _talk: Talk
 ) -> Result:
     server_id, tool_id = arguments["server_id"], arguments["tool_id"]
     result = await orchestrator.call_tool(
@@ -115,7 +167,7 @@ async def _call_tool(
 
 
 async def _get_execution(
-    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress
+    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress, _talk: Talk
 ) -> Result:
     execution_id = arguments["execution_id"]
     execution = await orchestrator.get_execution(execution_id)
@@ -150,4 +202,5 @@ OWN_TOOLS: tuple[OwnTool, ...] = (
     OwnTool(definitions.SEARCH_TOOLS, _search_tools, _error_alone),
     OwnTool(definitions.CALL_TOOL, _call_tool, _error_alone),
     OwnTool(definitions.GET_EXECUTION, _get_execution, _error_alone),
+    OwnTool(definitions.RESUME_EXECUTION, _resume_execution, results.of_failed_request),
 )

@@ -67,4 +67,9 @@ def describe(event: Event) -> str:
     )
 
 
-_WORDS = {"step_started": "started", "step_retried": "trying again"}
+_WORDS = {
+    "step_started": "started",
+    "step_retried": "trying again",
+    "step_cached": "known from before",
+    "step_waiting": "waiting for an answer",
+}

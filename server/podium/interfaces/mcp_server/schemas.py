@@ -60,12 +60,14 @@ REPLY: Schema = {
         },
         "execution_info": {
             "type": "object",
-            "description": "Status, attempts, duration and error of each step.",
+            "description": "Of each step status, attempts, duration and error; what was written, "
+            "what is in doubt, and whether resume_execution can play on.",
         },
         "error": {**ERROR, "type": ["object", "null"]},
         "question": {
             "type": ["object", "null"],
-            "description": "What is missing, when status is needs_input.",
+            "description": "What to ask the user when status is needs_input: answer it with "
+            "resume_execution, params {question.id: answer}.",
         },
     },
     "required": [
@@ -145,7 +147,11 @@ EXECUTION: Schema = answer_or_error(
             "properties": {
                 "id": {"type": "string"},
                 "composition_id": {"type": "string"},
-                "status": {"type": "string", "enum": ["running", "success", "error", "cancelled"]},
+                "status": {
+                    "type": "string",
+                    "enum": ["running", "success", "error", "cancelled", "needs_input"],
+                },
+                "resumable": {"type": "boolean", "description": "By resume_execution."},
                 "params": {"type": "object"},
                 "result": {"description": "Any JSON value."},
                 "error": {**ERROR, "type": ["object", "null"]},

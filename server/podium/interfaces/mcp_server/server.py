@@ -39,7 +39,8 @@ INSTRUCTIONS = (
     "servers. Start with process_request and the user's own words (English or French). If it "
     "answers `no_match`, find a tool with search_tools and call it with call_tool. "
     "get_compositions lists what is prepared, execute_composition plays one with exact params, "
-    "get_execution shows what a run did step by step. Pass the conversation_id of a reply with "
+    "get_execution shows what a run did step by step, resume_execution answers its question or "
+    "plays a failed one on. Pass the conversation_id of a reply with "
     "the next request of the same conversation."
 )
 CONCURRENT_CALLS = 256  # tool calls that run at once; more wait their turn

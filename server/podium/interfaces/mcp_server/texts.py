@@ -39,5 +39,10 @@ def execution_text(execution: Execution) -> str:
     lines = [f"{execution.composition_id or 'single call'}: {execution.status}{took}"]
     for step in execution.steps.values():
         reason = f": {step.error.get('message', '')}" if step.error else ""
-        lines.append(f"- {step.step_id} ({step.server_id}.{step.tool_id}): {step.status}{reason}")
+        tool = f"{step.server_id}.{step.tool_id}" if step.tool_id else step.kind
+        lines.append(f"- {step.step_id} ({tool}): {step.status}{reason}")
+    if execution.question is not None:
+        lines.append(f"It asks: {execution.question.message}")
+    if execution.is_resumable:
+        lines.append("resume_execution plays it on.")
     return "\n".join(lines)
