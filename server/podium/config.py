@@ -100,6 +100,19 @@ class HealthSection(FileModel):
     )
 
 
+class HttpSection(FileModel):
+    """How much `podium serve --http` takes on; what is beyond is refused."""
+
+    requests: int = Field(1_024, ge=1, le=100_000, description="At once; one more gets 503.")
+    connections: int = Field(
+        4_096, ge=1, le=100_000, description="At once; with more every request gets 503."
+    )
+    head_bytes: int = Field(65_536, ge=1_024, le=1_048_576, description="Headers of one request.")
+    request_seconds: float = Field(
+        15, gt=0, le=600, description="For a connection to bring a request whole."
+    )
+
+
 class EntryLimits(FileModel):
     """Bounds of one server, where they shall differ from the section `limits`."""
 
@@ -118,9 +131,23 @@ class OAuthSection(FileModel):
         None, min_length=1, description="Of a client registered by hand; none: Podium registers."
     )
     client_secret: str | None = Field(None, min_length=1, description="Of that client, if any.")
+    client_metadata_url: str | None = Field(
+        None, description="Of a document about the client, which is then its id where allowed."
+    )
     redirect_port: int = Field(
         0, ge=0, le=65_535, description="Of http://127.0.0.1:PORT/callback; 0: any free one."
     )
+
+    @model_validator(mode="after")
+    def _is_one_client(self) -> "OAuthSection":
+        if self.client_metadata_url is None:
+            return self
+        if self.client_id is not None:
+            raise ValueError("either 'client_id' or 'client_metadata_url', not both")
+        parts = urlsplit(self.client_metadata_url)
+        if parts.scheme != "https" or not parts.hostname or parts.path in ("", "/"):
+            raise ValueError("'client_metadata_url' should be like https://example.org/podium.json")
+        return self
 
 
 class UpstreamEntry(FileModel):
@@ -194,6 +221,7 @@ class ConfigFile(FileModel):
     orchestrator: OrchestratorSection = Field(default_factory=OrchestratorSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     health: HealthSection = Field(default_factory=HealthSection)
+    http: HttpSection = Field(default_factory=HttpSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -238,6 +266,7 @@ class Config:
     expose: tuple[str, ...] = ()
     prefix: str = "{server}__"
     health: HealthSection = field(default_factory=HealthSection)
+    http: HttpSection = field(default_factory=HttpSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -306,6 +335,7 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         workspace=document.path.parent.resolve(),
         orchestrator=checked.orchestrator,
         health=checked.health,
+        http=checked.http,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))

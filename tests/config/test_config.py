@@ -34,8 +34,8 @@ def test_every_default_is_documented_in_config_yaml() -> None:
             [
                 "line 2: orchestrator: unknown key 'max_step' "
                 "(did you mean 'max_steps_per_composition'?)",
-                "line 3: unknown key 'foo' (known: $comment, $schema, expose, health, limits, "
-                "mcpServers, orchestrator, prefix)",
+                "line 3: unknown key 'foo' (known: $comment, $schema, expose, health, http, "
+                "limits, mcpServers, orchestrator, prefix)",
             ],
         ),
         (
