@@ -2,7 +2,8 @@
 
     python benchmarks/relay.py [--rounds 200] [--calls 640] [--only stdio|http]
 
-Behind each relay stands the same small server of the official SDK, over stdio; `direct` is that
+Behind each relay stands the same small server of the official SDK, over stdio (over HTTP behind
+mcp-proxy on stdio, which knows no other way); `direct` is that
 server itself, on the transport of the table. The others (mcp-proxy; fastmcp's proxy) are installed
 from the package index into environments of their own under .cache/relay; one that cannot be
 installed is left out and said. Sequential calls go to all in turn, so that a slow moment of the
@@ -37,6 +38,7 @@ CALL_SECONDS = 30
 WARM_UP = 20
 AT_ONCE = (16, 64)
 PORT = "PORT"
+BEHIND_URL = f"http://127.0.0.1:{PORT}/mcp"
 REPEATS = 3  # of each measurement of throughput; the best counts
 ARGUMENTS = {"text": "hello"}
 THROUGH_CALL_TOOL = {"server_id": "echo", "tool_id": "echo", "arguments": ARGUMENTS}
@@ -59,6 +61,7 @@ class Way:
     command: tuple[str, ...]  # with the word PORT in it, it is called over HTTP
     tool: str = "echo"
     arguments: dict[str, Any] = field(default_factory=lambda: dict(ARGUMENTS))
+    behind: tuple[str, ...] = ()  # started first, on PORT, where it can only relay to HTTP
 
 
 @dataclass
@@ -119,6 +122,9 @@ def ways(transport: str, folder: Path) -> list[Way]:
             script = proxy_script(folder)
             command = (str(fastmcp / "python"), script, *server, "stdio")
             found.append(Way("fastmcp proxy", command))
+        if (mcp_proxy := installed("mcp-proxy")) is not None:
+            command = (str(mcp_proxy / "mcp-proxy"), "--transport", "streamablehttp", BEHIND_URL)
+            found.append(Way("mcp-proxy (to HTTP)", command, behind=(*server, "http", PORT)))
         return found
     podium_http = (*podium, "--http", "--port", PORT)
     found = [
@@ -197,10 +203,10 @@ async def opened(way: Way, log: Any) -> AsyncIterator[tuple[Opened, float]]:
             pid = stack.enter_context(started(command_line, log))
             client = await connected(stack, port)
         else:
+            port = await stack.enter_async_context(server_behind(way, log))
+            words = [word.replace(PORT, str(port)) for word in way.command]
             before = children()
-            command = StdioServerParameters(
-                command=way.command[0], args=list(way.command[1:]), env=dict(os.environ)
-            )
+            command = StdioServerParameters(command=words[0], args=words[1:], env=dict(os.environ))
             client = await stack.enter_async_context(
                 Client(quiet(command, log), read_timeout_seconds=CALL_SECONDS)
             )
@@ -216,8 +222,27 @@ def quiet(command: StdioServerParameters, log: Any) -> Any:
     return stdio_client(command, errlog=log)
 
 
+@asynccontextmanager
+async def server_behind(way: Way, log: Any) -> AsyncIterator[int]:
+    """Run the server that a way wants behind it, if it wants one; yields its port, else 0."""
+    if not way.behind:
+        yield 0
+        return
+    port = free_port()
+    with started(tuple(str(port) if word == PORT else word for word in way.behind), log):
+        await listening(port)
+        yield port
+
+
 async def connected(stack: AsyncExitStack, port: int) -> Client:
     """Return a client once the server listens."""
+    await listening(port)
+    url = f"http://127.0.0.1:{port}/mcp"
+    return await stack.enter_async_context(Client(url, read_timeout_seconds=CALL_SECONDS))
+
+
+async def listening(port: int) -> None:
+    """Wait until something listens on a port."""
     with anyio.fail_after(START_SECONDS):
         while True:
             try:
@@ -226,9 +251,7 @@ async def connected(stack: AsyncExitStack, port: int) -> Client:
                 await anyio.sleep(0.01)
             else:
                 await stream.aclose()
-                break
-    url = f"http://127.0.0.1:{port}/mcp"
-    return await stack.enter_async_context(Client(url, read_timeout_seconds=CALL_SECONDS))
+                return
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from podium.domain.findings import Finding
 from podium.domain.naming import did_you_mean
 from podium.domain.ports import Conversations
 from podium.domain.redaction import Redactor, SecretReferences
+from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
@@ -144,6 +145,7 @@ class Orchestrator(PlainOrchestrator):
                     expose=settings.expose,
                     prefix=settings.prefix,
                     drain_seconds=settings.health.drain_seconds,
+                    http=http_limits_of(settings),
                     faults=tuple(data.faults),
                 )
             )
@@ -184,6 +186,12 @@ def _cache_seconds(settings: Config) -> Callable[[Tool], float | None]:
         return None
 
     return seconds
+
+
+def http_limits_of(settings: Config) -> HttpLimits:
+    """Return how much the configuration lets a server over HTTP take on."""
+    given = settings.http
+    return HttpLimits(given.requests, given.connections, given.head_bytes, given.request_seconds)
 
 
 def pool_of(settings: Config, clock: SystemClock) -> UpstreamPool:
@@ -237,6 +245,7 @@ def _oauth(section: OAuthSection | None) -> OAuthSettings | None:
         scopes=section.scopes,
         client_id=section.client_id,
         client_secret=section.client_secret,
+        client_metadata_url=section.client_metadata_url,
         redirect_port=section.redirect_port,
     )
 

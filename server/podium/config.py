@@ -172,6 +172,19 @@ class ConversationsSection(FileModel):
         )
 
 
+class HttpSection(FileModel):
+    """How much `podium serve --http` takes on; what is beyond is refused."""
+
+    requests: int = Field(1_024, ge=1, le=100_000, description="At once; one more gets 503.")
+    connections: int = Field(
+        4_096, ge=1, le=100_000, description="At once; with more every request gets 503."
+    )
+    head_bytes: int = Field(65_536, ge=1_024, le=1_048_576, description="Headers of one request.")
+    request_seconds: float = Field(
+        15, gt=0, le=600, description="For a connection to bring a request whole."
+    )
+
+
 class EntryLimits(FileModel):
     """Bounds of one server, where they shall differ from the section `limits`."""
 
@@ -190,9 +203,23 @@ class OAuthSection(FileModel):
         None, min_length=1, description="Of a client registered by hand; none: Podium registers."
     )
     client_secret: str | None = Field(None, min_length=1, description="Of that client, if any.")
+    client_metadata_url: str | None = Field(
+        None, description="Of a document about the client, which is then its id where allowed."
+    )
     redirect_port: int = Field(
         0, ge=0, le=65_535, description="Of http://127.0.0.1:PORT/callback; 0: any free one."
     )
+
+    @model_validator(mode="after")
+    def _is_one_client(self) -> "OAuthSection":
+        if self.client_metadata_url is None:
+            return self
+        if self.client_id is not None:
+            raise ValueError("either 'client_id' or 'client_metadata_url', not both")
+        parts = urlsplit(self.client_metadata_url)
+        if parts.scheme != "https" or not parts.hostname or parts.path in ("", "/"):
+            raise ValueError("'client_metadata_url' should be like https://example.org/podium.json")
+        return self
 
 
 class UpstreamEntry(FileModel):
@@ -273,6 +300,7 @@ class ConfigFile(FileModel):
     conversations: ConversationsSection = Field(default_factory=ConversationsSection)
     execution: ExecutionSection = Field(default_factory=ExecutionSection)
     cache: CacheSection = Field(default_factory=CacheSection)
+    http: HttpSection = Field(default_factory=HttpSection)
     mcpServers: dict[str, UpstreamEntry] = Field(  # noqa: N815 - the name Claude Desktop uses
         default_factory=dict, description="The MCP servers, in Claude Desktop's shape."
     )
@@ -329,6 +357,7 @@ class Config:
     conversations: ConversationsSection = field(default_factory=ConversationsSection)
     execution: ExecutionSection = field(default_factory=ExecutionSection)
     cache: CacheSection = field(default_factory=CacheSection)
+    http: HttpSection = field(default_factory=HttpSection)
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
     @property
@@ -400,6 +429,7 @@ def config_of(document: Document, environ: Mapping[str, str] | None = None) -> C
         conversations=checked.conversations,
         execution=checked.execution,
         cache=checked.cache,
+        http=checked.http,
         limits=Limits(**{f.name: getattr(checked.limits, f.name) for f in fields(Limits)}),
         servers=tuple(
             ServerConfig(name, entry, faults.get(name))

@@ -54,6 +54,7 @@ from podium.domain.ports import (
 )
 from podium.domain.relay import Message, PeerError
 from podium.domain.request import Reply, Request
+from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.domain.values import json_fault
 from podium.execution.policy import leaves_doubt
@@ -93,6 +94,7 @@ class Stages:
     lists: RuntimeLists | None = None  # what slots take from tools
     understanding: Understanding | None = None  # guesses where no pattern of `matcher` matches
     conversation_bounds: ConversationBounds = field(default_factory=ConversationBounds)
+    http: HttpLimits = field(default_factory=HttpLimits)
     faults: tuple[WorkspaceError, ...] = ()
 
 
@@ -102,6 +104,7 @@ class Orchestrator:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._plans = LibraryPlans(stages.compositions, stages.checker)
+        self._offered: dict[str, tuple[StoredComposition, StoredComposition]] = {}
         self._memory = ConversationMemory(stages.conversations, stages.conversation_bounds)
         self._dialogue = Dialogue(
             self,
@@ -360,13 +363,15 @@ class Orchestrator:
 
         Each has an input schema: its own, or one of the names that its expressions need.
         """
-        offered = [
-            _with_schema(stored)
-            for stored in self._stages.compositions.all()
-            if stored.status == "validated"
-            or (stored.status == "template" and stored.composition.tool)
-        ]
-        return sorted(offered, key=lambda stored: stored.id)
+        known, self._offered = self._offered, {}
+        for stored in self._stages.compositions.all():
+            is_template = stored.status == "template" and stored.composition.tool
+            if stored.status == "validated" or is_template:
+                kept = known.get(stored.id)
+                if kept is None or kept[0] is not stored:
+                    kept = stored, _with_schema(stored)
+                self._offered[stored.id] = kept
+        return [self._offered[id_][1] for id_ in sorted(self._offered)]
 
     async def execute_composition(
         self,
@@ -619,6 +624,11 @@ class Orchestrator:
     def config_drain_seconds(self) -> float:
         """How long calls in flight may go on when a server over this is told to stop."""
         return self._stages.drain_seconds
+
+    @property
+    def config_http(self) -> HttpLimits:
+        """How much a server over HTTP takes on."""
+        return self._stages.http
 
 
 def _apart(

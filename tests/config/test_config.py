@@ -38,7 +38,7 @@ def test_every_default_is_documented_in_config_yaml() -> None:
                 "line 2: orchestrator: unknown key 'max_step' "
                 "(did you mean 'max_steps_per_composition'?)",
                 "line 3: unknown key 'foo' (known: $comment, $schema, cache, conversations, "
-                "execution, expose, health, limits, mcpServers, orchestrator, …)",
+                "execution, expose, health, http, limits, mcpServers, …)",
             ],
         ),
         (

@@ -281,7 +281,10 @@ def test_the_readme_names_the_command_that_ci_runs() -> None:
 
 
 def test_the_npm_command_is_that_of_ci() -> None:
-    ci = plain((REPOSITORY / ".ci" / "run").read_text().replace('"$npm_folder"', ".cache/npm"))
+    written = (REPOSITORY / ".ci" / "run").read_text()
+    for name in ("npm", "conformance"):
+        written = written.replace(f'"${name}_folder"', f".cache/{name}")
+    ci = plain(written)
     given = [plain(b.text) for b in blocks_of(DOCS / "develop.md") if "npm install" in b.text]
 
     assert given

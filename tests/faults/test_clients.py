@@ -1,6 +1,7 @@
 """Clients of `podium serve` that misbehave: each is answered or refused, the others are served."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from tests.faults.serving import (
@@ -28,6 +30,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 HUGE = 64 * 1024 * 1024
 GROWTH_BYTES = 64 * 1024 * 1024
 MANY = 10_000
+PIPELINED = 20  # requests on one connection
 BURST = 1_500  # connections at once: more than are let in
 WELL = call(1, "well", {"a": 1})
 BAD_REQUESTS: dict[str, tuple[Any, set[int]]] = {
@@ -266,3 +269,94 @@ async def test_a_client_that_hangs_up_cancels_its_call_and_no_other(tmp_path: Pa
 
     assert well == 200
     assert seconds < 2
+
+
+async def test_ten_thousand_calls_at_once_over_http_are_answered_or_told_to_come_back(
+    tmp_path: Path,
+) -> None:
+    heads: list[bytes] = []
+
+    async def some(port: int) -> None:
+        wanted = b"".join(posted(call(number, "well"), close=False) for number in range(PIPELINED))
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            answers = BufferedByteReceiveStream(stream)
+            async with anyio.create_task_group() as sending:
+                sending.start_soon(stream.send, wanted)
+                heads.extend([await answer_head(answers) for _ in range(PIPELINED)])
+
+    async with served_on_http(workspace(tmp_path, http={"requests": 200})) as (url, pid):
+        await exchange(url, posted(WELL))
+        before = resident_bytes(pid)
+        with anyio.fail_after(10 * SECONDS):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(MANY // PIPELINED):
+                    tasks.start_soon(some, urlsplit(url).port or 0)
+        grown = resident_bytes(pid) - before
+        well, _ = await exchange(url, posted(WELL))
+
+    assert len(heads) == MANY
+    refused = [head for head in heads if b" 503 " in head.splitlines()[0]]
+    assert refused
+    assert all(b"retry-after: 1" in head.lower() for head in refused)
+    assert all(b" 200 " in head.splitlines()[0] for head in heads if head not in refused)
+    assert grown < 4 * GROWTH_BYTES
+    assert well == 200
+
+
+async def answer_head(stream: BufferedByteReceiveStream) -> bytes:
+    """Return the head of the next answer; its body is read and left."""
+    head = await stream.receive_until(b"\r\n\r\n", 65_536)
+    lines = (line.partition(b":") for line in head.lower().splitlines())
+    length = next(int(value) for name, _, value in lines if name == b"content-length")
+    await stream.receive_exactly(length)
+    return head
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", 0),
+        (posted(WELL)[:40], 408),
+        (posted(WELL)[:-10], 408),
+        (posted(request(1, "tools/explode", {}))[:-10], 408),
+    ],
+    ids=["nothing", "half a head", "half a body", "half a body of another method"],
+)
+async def test_a_client_that_does_not_finish_its_request_is_let_go(
+    data: bytes, status: int, tmp_path: Path
+) -> None:
+    async with served_on_http(workspace(tmp_path, http={"request_seconds": 0.5})) as (url, _):
+        slow, _ = await exchange(url, data)
+        well, _ = await exchange(url, posted(WELL))
+
+    assert slow == status
+    assert well == 200
+
+
+async def test_headers_without_end_are_refused_over_http(tmp_path: Path) -> None:
+    head = posted(WELL).partition(b"\r\n\r\n")[0] + b"\r\nX-Long: " + b"x" * 2_000_000
+
+    async with served_on_http(workspace(tmp_path)) as (url, _):
+        status, _ = await exchange(url, head)
+        well, _ = await exchange(url, posted(WELL))
+
+    assert status in (431, 0)  # 0: closed before it was read
+    assert well == 200
+
+
+async def test_a_client_that_only_listens_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    listen = request(1, "subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+
+    folder = workspace(tmp_path, health={"drain_seconds": 600})
+    async with (
+        served_on_http(folder) as (url, pid),
+        await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0) as stream,
+    ):
+        await stream.send(posted(listen, close=False))
+        begun = await stream.receive()
+        os.kill(pid, signal.SIGTERM)
+        with anyio.fail_after(SECONDS):
+            async for _ in stream:
+                pass
+
+    assert begun.startswith(b"HTTP/1.1 200")

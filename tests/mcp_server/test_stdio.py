@@ -11,6 +11,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from podium.interfaces.mcp_server.lane import OPEN_BYTES
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -25,6 +26,11 @@ INITIALIZE = {
         "clientInfo": {"name": "test", "version": "1"},
     },
 }
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+UNSUPPORTED_VERSION = -32022
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
@@ -219,3 +225,80 @@ async def test_an_interrupt_from_the_terminal_ends_the_server_at_once(program):
             assert await child.wait() == 0
     os.close(keyboard)
     os.close(terminal)
+
+
+async def test_a_call_that_is_taken_back_gets_no_answer_and_the_next_one_does(spawn):
+    async with spawn() as peer:
+        await peer.shake_hands()
+        await peer.send(waiting(1))
+        cancelled = {"requestId": 1, "reason": "enough"}
+        await peer.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}
+        )
+        answer = await peer.call(2, "process_request", {"request": "hello"})
+
+    assert answer["id"] == 2
+    assert answer["result"]["isError"] is False
+
+
+async def test_calls_that_are_open_when_the_client_closes_its_end_are_told_so(spawn):
+    async with spawn() as peer:
+        await peer.shake_hands()
+        await peer.send(waiting(1), waiting("two"))
+        await peer.process.stdin.aclose()
+        answers = [json.loads(line) for line in (await peer.rest()).splitlines()]
+
+    assert {answer["id"] for answer in answers} == {1, "two"}
+    assert all("error" in answer for answer in answers)
+
+
+@pytest.mark.parametrize("wait_between", [False, True])
+async def test_the_first_request_settles_the_era_of_the_calls_that_follow(spawn, wait_between):
+    modern = {"name": "process_request", "arguments": {"request": "hello"}, "_meta": ENVELOPE}
+    calls = [
+        {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": modern}
+        for number in (1, 2)
+    ]
+    async with spawn() as peer:
+        answers = []
+        for call in calls:
+            await peer.send(call)
+            if wait_between:
+                answers.append(await peer.read())
+        while len(answers) < len(calls):
+            answers.append(await peer.read())
+        await peer.send({**INITIALIZE, "id": 3})
+        refused = await peer.read()
+
+    assert [answer["result"]["resultType"] for answer in answers] == ["complete", "complete"]
+    assert all("serverInfo" in str(answer["result"]["_meta"]) for answer in answers)
+    assert refused["error"]["code"] == UNSUPPORTED_VERSION
+
+
+async def test_a_call_of_the_other_era_is_refused_after_a_handshake(spawn):
+    async with spawn() as peer:
+        await peer.shake_hands()
+        other = await peer.call(1, "process_request", {"request": "hello"}, _meta=ENVELOPE)
+        own = await peer.call(2, "process_request", {"request": "hello"})
+
+    assert other["error"]["code"] == -32600
+    assert "resultType" not in own["result"]
+
+
+def waiting(id_):
+    params = {"name": "process_request", "arguments": {"request": "wait"}}
+    return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": params}
+
+
+async def test_more_open_calls_than_can_be_held_are_refused(spawn):
+    padding = b'"' + b"x" * (MESSAGE_BYTES - 1_000) + b'"'
+    line = json.dumps(waiting("ID") | {"x": "PAD"}).encode() + b"\n"
+    async with spawn() as peer:
+        await peer.shake_hands()
+        for number in range(OPEN_BYTES // len(padding) + 1):
+            numbered = line.replace(b'"ID"', str(number).encode())
+            await peer.write(numbered.replace(b'"PAD"', padding))
+        refusal = await peer.read()
+
+    assert refusal["id"] == number
+    assert "too many" in refusal["error"]["message"]

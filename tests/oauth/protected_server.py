@@ -1,9 +1,12 @@
 """An authorization server and an MCP server that it protects, each on a port of its own.
 
 `protected_server.py OPTIONS`, a JSON object: `token_seconds`, `rotates` (each refresh replaces the
-refresh token), `denies` (nobody gives consent), `client` (registered by hand), `endpoint` (what the
-metadata say instead of the real authorization endpoint). Prints the two addresses as JSON. Consent
-is given at once. `/test/log` tells what happened, `/test/revoke?what=access|all` revokes.
+refresh token), `denies` (nobody gives consent, or not to these scopes), `client` (registered by
+hand), `endpoint` (what the metadata say instead of the real authorization endpoint), `documents` (a
+client may be named by the address of a document), `calls_want` (scopes that calls need besides),
+`calls_fail` (they are refused for want of them even so), `open` (methods that need no login).
+Prints the two addresses as JSON. Consent is given at once. `/test/log` tells what happened,
+`/test/revoke?what=access|all` revokes.
 """
 
 import asyncio
@@ -29,6 +32,7 @@ from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -38,6 +42,10 @@ OPTIONS = {
     "denies": False,
     "client": None,
     "endpoint": None,
+    "documents": False,
+    "calls_want": [],
+    "calls_fail": False,
+    "open": [],
     **json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}"),
 }
 SCOPES = ["tools", "more"]
@@ -65,7 +73,8 @@ class Authority:
 
     async def authorize(self, client, params):
         self.log.append({"authorized": client.client_id, "scopes": params.scopes})
-        if OPTIONS["denies"]:
+        denies = OPTIONS["denies"]
+        if denies is True or set(denies or []) & set(params.scopes or []):
             raise AuthorizeError("access_denied", "not today")
         code = AuthorizationCode(
             code=secrets.token_hex(20),
@@ -149,15 +158,16 @@ def authority_app(authority: Authority, issuer: str) -> Starlette:
             authority.refreshing.clear()
         return Response()
 
-    async def lying_metadata(_request):
+    async def other_metadata(_request):
         return JSONResponse(
             {
-                "issuer": issuer,
-                "authorization_endpoint": OPTIONS["endpoint"],
+                "issuer": str(AnyHttpUrl(issuer)),
+                "authorization_endpoint": OPTIONS["endpoint"] or f"{issuer}/authorize",
                 "token_endpoint": f"{issuer}/token",
                 "registration_endpoint": f"{issuer}/register",
                 "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["S256"],
+                "client_id_metadata_document_supported": OPTIONS["documents"],
             }
         )
 
@@ -168,8 +178,8 @@ def authority_app(authority: Authority, issuer: str) -> Starlette:
             enabled=True, valid_scopes=SCOPES, default_scopes=["tools"]
         ),
     )
-    if OPTIONS["endpoint"]:
-        routes.insert(0, Route("/.well-known/oauth-authorization-server", lying_metadata))
+    if OPTIONS["endpoint"] or OPTIONS["documents"]:
+        routes.insert(0, Route("/.well-known/oauth-authorization-server", other_metadata))
     return Starlette(
         routes=[
             Route("/test/log", log),
@@ -177,6 +187,44 @@ def authority_app(authority: Authority, issuer: str) -> Starlette:
             *routes,
         ]
     )
+
+
+class Gate:
+    """Stands before the MCP server and judges single methods."""
+
+    def __init__(self, app: Starlette, authority: Authority) -> None:
+        self._app = app
+        self._authority = authority
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        message = json.loads(body)
+        answer = self._answer(message, request.headers.get("authorization", ""))
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again():
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, again, send)
+
+    def _answer(self, message, authorization: str) -> Response | None:
+        token = self._authority.access.get(authorization.removeprefix("Bearer "))
+        if message["method"] in OPTIONS["open"] and token is None:
+            return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": {}})
+        wanted = OPTIONS["calls_want"]
+        if message["method"] != "tools/call" or token is None or not wanted:
+            return None
+        if set(wanted) <= set(token.scopes) and not OPTIONS["calls_fail"]:
+            return None
+        challenge = f'Bearer error="insufficient_scope", scope="{" ".join(wanted)}"'
+        return Response(status_code=403, headers={"WWW-Authenticate": challenge})
 
 
 async def serve(app, listening: socket.socket) -> None:
@@ -206,7 +254,8 @@ async def main() -> None:
     sys.stdout.write(json.dumps({"issuer": issuer, "url": f"{resource}/mcp"}) + "\n")
     sys.stdout.flush()
     await asyncio.gather(
-        serve(authority_app(authority, issuer), ports[0]), serve(protected, ports[1])
+        serve(authority_app(authority, issuer), ports[0]),
+        serve(Gate(protected, authority), ports[1]),
     )
 
 

@@ -21,14 +21,16 @@ from podium.domain.errors import (
     ConfigError,
     LoginFailedError,
     LoginRequiredError,
+    UpstreamProtocolError,
     UpstreamUnavailableError,
 )
 from podium.storage.tokens import TokenFolder
 from podium.upstreams.addresses import AddressPolicy
 from podium.upstreams.login import log_in
-from podium.upstreams.oauth import checked_endpoint
+from podium.upstreams.oauth import checked_endpoint, scopes_missed
 from podium.upstreams.settings import OAuthSettings, UpstreamSettings
 from tests.oauth.conftest import browse, logged_in, pool_of, protected_server, settings_of
+from tests.relay.everything import Everything, serve_http
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -93,6 +95,161 @@ async def test_a_client_that_was_registered_by_hand_is_used_and_renewed(
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
+
+
+DOCUMENT = "https://example.org/podium.json"
+
+
+@pytest.mark.parametrize("documents", [True, False])
+async def test_a_document_names_the_client_where_that_is_allowed(
+    tokens: TokenFolder, free_port: int, *, documents: bool
+) -> None:
+    client = {
+        "client_id": DOCUMENT,
+        "redirect_uris": [f"http://127.0.0.1:{free_port}/callback"],
+        "token_endpoint_auth_method": "none",
+        "scope": "tools",
+    }
+    oauth = {"client_metadata_url": DOCUMENT, "redirect_port": free_port}
+    async with protected_server(client=client, documents=documents) as server:
+        login = await logged_in(settings_of(server, tokens, **oauth), tokens)
+
+        registered = await server.log("registered")
+    assert (login.client_id == DOCUMENT) == documents
+    assert len(registered) == (0 if documents else 1)
+
+
+@pytest.mark.parametrize("methods", [["initialize"], ["initialize", "tools/list"]])
+async def test_a_server_that_lets_some_requests_in_is_logged_in_to_all_the_same(
+    tokens: TokenFolder, methods: list[str]
+) -> None:
+    async with protected_server(open=methods) as server:
+        settings = settings_of(server, tokens)
+        await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            answer = await pool.call_tool("remote", "who", {})
+
+    assert answer.text == "you"
+
+
+async def test_a_server_that_wants_no_login_is_left_alone(tokens: TokenFolder) -> None:
+    async with anyio.create_task_group() as tasks:
+        url = await tasks.start(serve_http, Everything())
+        settings = UpstreamSettings("remote", url=url, tokens=tokens, oauth=OAuthSettings())
+        with pytest.raises(LoginFailedError, match="'remote' asked for no login: HTTP 200"):
+            await logged_in(settings, tokens)
+        tasks.cancel_scope.cancel()
+
+
+# --- rights that turn out to be missing
+
+
+async def test_a_call_that_wants_more_rights_asks_for_a_login_which_brings_them(
+    tokens: TokenFolder,
+) -> None:
+    async with protected_server(calls_want=["more"]) as server:
+        settings = settings_of(server, tokens)
+        first = await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            with pytest.raises(LoginRequiredError, match="not have: more") as caught:
+                await pool.call_tool("remote", "who", {})
+            second = await logged_in(settings, tokens)
+            answer = await pool.call_tool("remote", "who", {})
+
+        asked = [set(each["scopes"]) for each in await server.log("authorized")]
+    assert "podium login remote" in caught.value.hint
+    assert (first.scope, answer.text) == ("tools", "you")
+    assert asked == [{"tools"}, {"tools", "more"}]
+    assert second.wanted is None
+
+
+async def test_what_is_missing_outlives_the_process_that_missed_it(tokens: TokenFolder) -> None:
+    async with protected_server(calls_want=["more"]) as server:
+        settings = settings_of(server, tokens)
+        await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            with pytest.raises(LoginRequiredError):
+                await pool.call_tool("remote", "who", {})
+        await server.revoke("access")
+        async with pool_of(settings) as pool:  # which renews the login
+            await pool.start_all()
+        login = await logged_in(settings, tokens)
+
+    assert set(login.scope.split()) == {"tools", "more"}
+
+
+async def test_rights_that_are_missed_although_they_were_given_ask_for_no_login(
+    tokens: TokenFolder,
+) -> None:
+    async with protected_server(calls_want=["tools"], calls_fail=True) as server:
+        settings = settings_of(server, tokens)
+        await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            with pytest.raises(UpstreamProtocolError, match="HTTP 403"):
+                await pool.call_tool("remote", "who", {})
+
+
+async def test_rights_that_nobody_consents_to_do_not_stand_in_the_way_of_later_logins(
+    tokens: TokenFolder,
+) -> None:
+    async with protected_server(calls_want=["more"], denies=["more"]) as server:
+        settings = settings_of(server, tokens)
+        await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            with pytest.raises(LoginRequiredError):
+                await pool.call_tool("remote", "who", {})
+        with pytest.raises(LoginFailedError, match="not today"):
+            await logged_in(settings, tokens)
+        login = await logged_in(settings, tokens)
+
+    assert login.scope == "tools"
+
+
+async def test_configured_scopes_are_widened_by_nobody_but_their_author(
+    tokens: TokenFolder,
+) -> None:
+    async with protected_server(calls_want=["more"]) as server:
+        settings = settings_of(server, tokens, scopes=("tools",))
+        await logged_in(settings, tokens)
+        async with pool_of(settings) as pool:
+            with pytest.raises(LoginRequiredError) as caught:
+                await pool.call_tool("remote", "who", {})
+        login = await logged_in(settings, tokens)
+
+    assert "add them to `oauth.scopes` of mcpServers.remote" in caught.value.hint
+    assert login.scope == "tools"
+
+
+@pytest.mark.parametrize(
+    ("status", "challenge", "missed"),
+    [
+        (403, 'Bearer error="insufficient_scope", scope="a:read b"', ("a:read", "b")),
+        (403, 'Bearer scope="a a", error="insufficient_scope"', ("a",)),
+        (403, "Bearer error=insufficient_scope, scope=a", ("a",)),
+        (403, 'Bearer error="insufficient_scope"', ()),
+        (403, 'Bearer error="invalid_token", scope="a"', ()),
+        (403, 'Bearer scope="a"', ()),
+        (403, "", ()),
+        (401, 'Bearer error="insufficient_scope", scope="a"', ()),
+        (403, 'Bearer error="insufficient_scope", scope="a \x1b[31m b"', ("a", "b")),
+        (403, f'Bearer error="insufficient_scope", scope="{"x" * 300} b"', ("b",)),
+    ],
+)
+def test_a_refusal_names_the_scopes_that_it_misses(
+    status: int, challenge: str, missed: tuple[str, ...]
+) -> None:
+    response = httpx2.Response(status, headers={"WWW-Authenticate": challenge})
+
+    assert scopes_missed(response) == missed
+
+
+def test_a_refusal_that_names_very_many_scopes_is_cut() -> None:
+    many = " ".join(f"s{number}" for number in range(10_000))
+    challenge = f'Bearer error="insufficient_scope", scope="{many}"'
+
+    missed = scopes_missed(httpx2.Response(403, headers={"WWW-Authenticate": challenge}))
+
+    assert missed == tuple(f"s{number}" for number in range(50))
 
 
 # --- renewal
@@ -169,6 +326,18 @@ async def test_a_login_that_was_revoked_asks_for_a_new_one_and_takes_it_without_
     assert (caught.value.code, caught.value.retryable) == ("login_required", False)
     assert "podium login remote" in caught.value.hint
     assert answer.text == "you"
+
+
+async def test_a_login_that_has_ended_is_not_hidden_by_a_handshake_that_is_let_in(
+    tokens: TokenFolder,
+) -> None:
+    async with protected_server(open=["initialize"]) as server:
+        settings = settings_of(server, tokens)
+        await logged_in(settings, tokens)
+        await server.revoke("all")
+        async with pool_of(settings) as pool:
+            with pytest.raises(LoginRequiredError, match="could not be renewed"):
+                await pool.call_tool("remote", "who", {})
 
 
 async def test_an_authorization_server_that_is_down_is_a_passing_failure_and_the_login_stays(
@@ -442,6 +611,21 @@ def test_a_server_without_oauth_cannot_be_logged_in_to(
             "either 'oauth' or an Authorization header",
         ),
         ({"url": "https://a.example/", "oauth": {"scope": "x"}}, "did you mean 'scopes'?"),
+        (
+            {"url": "https://a.example/", "oauth": {"client_metadata_url": "http://b.example/c"}},
+            "'client_metadata_url' should be like https://",
+        ),
+        (
+            {"url": "https://a.example/", "oauth": {"client_metadata_url": "https://b.example/"}},
+            "'client_metadata_url' should be like https://",
+        ),
+        (
+            {
+                "url": "https://a.example/",
+                "oauth": {"client_metadata_url": "https://b.example/c", "client_id": "d"},
+            },
+            "either 'client_id' or 'client_metadata_url'",
+        ),
     ],
 )
 def test_an_entry_that_cannot_log_in_is_a_fault(entry: dict[str, Any], fault: str) -> None:

@@ -91,7 +91,7 @@ class Scene:
                 "message_handler": person.hear,
                 **options,
             }
-        wire = _wire(mcp_server(self.orchestrator))
+        wire = wired(mcp_server(self.orchestrator))
         async with Client(wire, mode=MODES[front or self.front], **options) as client:
             yield client
 
@@ -101,7 +101,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def _wire(server: Any) -> AsyncIterator[Any]:
+async def wired(server: Any) -> AsyncIterator[Any]:
     """Connect to a server as over stdio; in memory the SDK would leave the wire format out."""
     async with (
         create_client_server_memory_streams() as (near, far),

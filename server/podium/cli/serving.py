@@ -80,6 +80,7 @@ def serve(
                     port,
                     allowed_hosts=names,
                     drain_seconds=drain,
+                    limits=orchestrator.config_http,
                 )
                 async with anyio.create_task_group() as serving:
                     notice(f"serving {await serving.start(listen)}")

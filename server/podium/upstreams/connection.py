@@ -26,9 +26,10 @@ from podium.upstreams.http import open_http
 from podium.upstreams.keeper import Keeper
 from podium.upstreams.line import Line
 from podium.upstreams.results import failure, read_result
-from podium.upstreams.sdk import RpcError, Wire
+from podium.upstreams.sdk import RpcError
 from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.stdio import ChildProcess, open_child
+from podium.upstreams.wire import Wire
 from podium.upstreams.words import words_of
 
 LONGEST_PAGES = 200  # pages of one tools/list; a server that never ends its list is cut there
@@ -77,7 +78,8 @@ class Connection:
         self._longest_list = longest_list
         self._child = child
         self._cause = ""
-        self._slots = anyio.Semaphore(settings.concurrent_calls)
+        # Places for calls at once; whoever finds one does not let others go first.
+        self.slots = anyio.Semaphore(settings.concurrent_calls, fast_acquire=True)
         self._changed = anyio.Event()
         self._on_change = on_change
         self._offer = offer
@@ -311,12 +313,6 @@ class Connection:
         except RpcError as error:
             raise await self.call_failure(tool.full_name, error) from None
         return read_result(tool.full_name, raw, is_modern=self.era.is_modern)
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the places for calls at once; waits while all are taken."""
-        async with self._slots:
-            yield
 
     async def call_failure(self, subject: str, error: RpcError) -> UpstreamError:
         """Return what the failure of a request means, `subject` being what was asked for."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from podium.domain.errors import UpstreamProtocolError
 from podium.upstreams import sdk
-from podium.upstreams.sdk import RpcError, Wire
+from podium.upstreams.sdk import RpcError
+from podium.upstreams.wire import Wire
 
 PROBE_SECONDS = 3.0  # a server that does not know `server/discover` may just be silent
 CLIENT = {"name": "podium", "version": installed_version("podium-mcp")}
@@ -111,12 +112,14 @@ async def negotiate(
         UpstreamProtocolError: there is no revision that both sides speak.
 
     """
+    refusal: RpcError | None = None
     if not _is_legacy(memory):
         try:
             return await _discover(wire, sdk.LATEST_MODERN_VERSION), {}
         except _NotModernError as answer:
             if answer.version is not None:
                 return await _rediscover(wire, answer.version), {}
+            refusal = answer.refusal
     offered = offer()
     try:
         return await handshake(wire, offered), offered
@@ -124,8 +127,12 @@ async def negotiate(
         # This code is a modern server's: it was slow to start, and answered the probe too late.
         version = _mutual_version(error)
         if version is None:
-            raise
+            raise refusal or error from None
         return await _rediscover(wire, version), {}
+    except UpstreamProtocolError:
+        if refusal is not None:
+            raise refusal from None
+        raise
 
 
 def _is_legacy(memory: Mapping[str, Any] | None) -> bool:
@@ -133,11 +140,15 @@ def _is_legacy(memory: Mapping[str, Any] | None) -> bool:
 
 
 class _NotModernError(Exception):
-    """The probe was not answered as a modern server does; `version` is one it names instead."""
+    """The probe was not answered as a modern server does; `version` is one it names instead.
 
-    def __init__(self, version: str | None = None) -> None:
+    A `refusal` without a login says more than what a handshake may fail with afterwards.
+    """
+
+    def __init__(self, version: str | None = None, refusal: RpcError | None = None) -> None:
         super().__init__(version)
         self.version = version
+        self.refusal = refusal
 
 
 async def _discover(wire: Wire, version: str) -> Era:
@@ -156,7 +167,8 @@ async def _discover(wire: Wire, version: str) -> Era:
             raise ProbeEndedError from error
         if error.code == sdk.UNREACHABLE:
             raise
-        raise _NotModernError(_mutual_version(error)) from error
+        refusal = error if error.code == sdk.LOGIN_REQUIRED else None
+        raise _NotModernError(_mutual_version(error), refusal) from error
     spoken = result.get("supportedVersions")
     mutual = _newest_mutual(spoken)
     if mutual is None:

@@ -4,7 +4,7 @@ The SDK's transport ends the whole connection on a network error and hides the s
 our client turns both into JSON-RPC errors, and reads no body beyond the bound.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +24,12 @@ from podium.upstreams.checked_http import (
     Resolve,
     look_up,
 )
-from podium.upstreams.oauth import LoginNeededError, LoginSession
+from podium.upstreams.oauth import (
+    LoginNeededError,
+    LoginSession,
+    MoreRightsNeededError,
+    scopes_missed,
+)
 from podium.upstreams.settings import UpstreamSettings
 
 CONNECT_SECONDS = 10.0
@@ -88,7 +93,8 @@ class TellingClient(httpx2.AsyncClient):
         try:
             return await self._checked(request, await self._sent(request, **options))
         except LoginNeededError as error:
-            return self._asks_for_login(request, str(error))
+            left_out = error.left_out if isinstance(error, MoreRightsNeededError) else ()
+            return self._asks_for_login(request, str(error), left_out)
         except RedirectRefusedError as error:
             return _told(request, HTTPStatus.BAD_GATEWAY, sdk.HTTP_STATUS, str(error))
         except httpx2.TransportError as error:
@@ -98,22 +104,32 @@ class TellingClient(httpx2.AsyncClient):
             return _told(request, HTTPStatus.BAD_GATEWAY, sdk.TOO_LARGE, str(error))
 
     async def _sent(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request with the login, if there is one; a refused token is renewed once."""
+        """Send a request with the login, if there is one; a refused token is replaced once."""
         if self._login is None:
             return await super().send(request, **options)
         token = await self._login.token()
-        request.headers[AUTHORIZATION] = f"Bearer {token}"
-        response = await super().send(request, **options)
-        if response.status_code != HTTPStatus.UNAUTHORIZED:
+        response = await self._sent_with(token, request, **options)
+        missed = scopes_missed(response)
+        if response.status_code != HTTPStatus.UNAUTHORIZED and not missed:
             return response
         await response.aclose()
-        token = await self._login.token_instead_of(token)
-        request.headers[AUTHORIZATION] = f"Bearer {token}"
-        response = await super().send(request, **options)
+        if not missed:
+            another = await self._login.token_instead_of(token)
+        elif (found := await self._login.token_allowing(missed, token)) is not None:
+            another = found
+        else:
+            return httpx2.Response(response.status_code, request=request)
+        response = await self._sent_with(another, request, **options)
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
         await response.aclose()
         raise LoginNeededError("it refuses the login, although that was just renewed")
+
+    async def _sent_with(
+        self, token: str, request: httpx2.Request, **options: Any
+    ) -> httpx2.Response:
+        request.headers[AUTHORIZATION] = f"Bearer {token}"
+        return await super().send(request, **options)
 
     async def _sent_or_refused(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         try:
@@ -121,9 +137,16 @@ class TellingClient(httpx2.AsyncClient):
         except LoginNeededError:
             return httpx2.Response(HTTPStatus.UNAUTHORIZED, request=request)
 
-    def _asks_for_login(self, request: httpx2.Request, reason: str) -> httpx2.Response:
+    def _asks_for_login(
+        self, request: httpx2.Request, reason: str, left_out: Sequence[str] = ()
+    ) -> httpx2.Response:
         command = f"podium login {self._server_id}"
         hint = f"log in: {command}"
+        if left_out:
+            hint = (
+                f"if that is right, add them to `oauth.scopes` of mcpServers.{self._server_id} in "
+                f"config.yaml, then log in again: {command}"
+            )
         if self._login is None:
             hint = (
                 f"if it wants OAuth, add `oauth: {{}}` to mcpServers.{self._server_id} in "
@@ -214,7 +237,13 @@ async def open_http(
     connections = settings.concurrent_calls + SPARE_CONNECTIONS
     login = None
     if settings.oauth is not None and settings.tokens is not None:
-        login = LoginSession(settings.server_id, policy, settings.tokens, resolve=resolve)
+        login = LoginSession(
+            settings.server_id,
+            policy,
+            settings.tokens,
+            has_fixed_scopes=bool(settings.oauth.scopes),
+            resolve=resolve,
+        )
     client = TellingClient(
         settings.server_id,
         settings.result_bytes,

@@ -18,9 +18,10 @@ from podium.upstreams import sdk
 from podium.upstreams.era import Era, handshake
 from podium.upstreams.http import open_http
 from podium.upstreams.keeper import Keeper
-from podium.upstreams.sdk import NoticeHandler, RpcError, Wire
+from podium.upstreams.sdk import RpcError
 from podium.upstreams.settings import UpstreamSettings
 from podium.upstreams.stdio import ChildProcess, open_child
+from podium.upstreams.wire import NoticeHandler, Wire
 
 LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 TASKS = "io.modelcontextprotocol/tasks"
@@ -54,6 +55,8 @@ class Line:
         self._watched: set[str] = set()
         self._callers: dict[object, Front | None] = {}
         self._log_level: int | None = None
+        if child is not None:
+            child.settle = wire.settle
 
     # --- up
 
@@ -82,8 +85,10 @@ class Line:
             RpcError: the upstream answered with an error, or went away.
 
         """
+        # Only HTTP repeats arguments in headers; the search for them would cost each call.
+        schema = input_schema if self.child is None else None
         stamped, headers = self.era.stamped(
-            method, self._asking_for_logs(params, front), input_schema, offered_by(front)
+            method, self._asking_for_logs(params, front), schema, offered_by(front)
         )
         self.was_used = True
         with self.serving(front):

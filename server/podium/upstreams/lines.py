@@ -26,8 +26,9 @@ from podium.upstreams.connection import Connection
 from podium.upstreams.keeper import Keeper
 from podium.upstreams.line import Line, offered_by, open_line
 from podium.upstreams.results import failure
-from podium.upstreams.sdk import NoticeHandler, RpcError
+from podium.upstreams.sdk import RpcError
 from podium.upstreams.settings import UpstreamSettings
+from podium.upstreams.wire import NoticeHandler
 from podium.upstreams.words import words_of
 
 IDLE_SECONDS = 900.0  # after that an unused wire is closed; the next call opens another
@@ -101,7 +102,8 @@ class Lines:
 
     def note_offer(self, capabilities: Mapping[str, Any]) -> None:
         """Have the next first process offer what a client offers."""
-        self._offer = _merged(self._offer, _questions_in(capabilities))
+        if capabilities:
+            self._offer = _merged(self._offer, _questions_in(capabilities))
 
     def wants_fresh_start(self, connection: Connection, front: Front) -> bool:
         """Whether the first process offers too little, and no client has used it so far."""

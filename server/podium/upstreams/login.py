@@ -5,7 +5,9 @@ address to show, the listener that the browser is sent back to, and the bounds.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from http import HTTPStatus
 from secrets import compare_digest
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -14,6 +16,11 @@ import anyio
 import anyio.abc
 import httpx2
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
+from mcp.client.auth.utils import (
+    build_protected_resource_metadata_discovery_urls,
+    handle_protected_resource_response,
+    union_scopes,
+)
 from mcp.shared.auth import (
     AuthorizationCodeResult,
     OAuthClientInformationFull,
@@ -25,9 +32,12 @@ from typing_extensions import override
 
 from podium.domain.errors import CannotListenError, LoginFailedError
 from podium.domain.ports import Tokens
+from podium.domain.relay import Message
+from podium.upstreams import sdk
 from podium.upstreams.addresses import AddressPolicy
+from podium.upstreams.era import CLIENT
 from podium.upstreams.oauth import Login, authorization_client, checked_endpoint
-from podium.upstreams.sdk import LATEST_HANDSHAKE_VERSION
+from podium.upstreams.sdk import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 from podium.upstreams.settings import OAuthSettings, UpstreamSettings
 from podium.upstreams.words import words_of
 
@@ -40,17 +50,12 @@ REQUEST_SECONDS = 5.0
 Show = Callable[[str], Awaitable[None]]
 """Shows the address at which a person gives consent."""
 
-_ASK = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": LATEST_HANDSHAKE_VERSION,
-        "capabilities": {},
-        "clientInfo": {"name": "podium", "version": "0"},
-    },
-}
 _ACCEPT = {"Accept": "application/json, text/event-stream"}
+_HANDSHAKE: Message = {
+    "protocolVersion": LATEST_HANDSHAKE_VERSION,
+    "capabilities": {},
+    "clientInfo": CLIENT,
+}
 
 
 async def log_in(
@@ -64,6 +69,7 @@ async def log_in(
 
     """
     oauth = settings.oauth or OAuthSettings()
+    scopes = " ".join(oauth.scopes) or await _missed_scopes(settings, tokens)
     listener = await _listener(oauth.redirect_port)
     returning = _Returning(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610
     outcome: Login | LoginFailedError = LoginFailedError(
@@ -73,28 +79,52 @@ async def log_in(
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, returning.serve)
         with anyio.move_on_after(seconds):
-            outcome = await _outcome(settings, oauth, returning, show)
+            outcome = await _outcome(settings, oauth, returning, show, scopes)
         tasks.cancel_scope.cancel()
     if isinstance(outcome, LoginFailedError):
         raise outcome
-    async with tokens.locked(settings.server_id):  # somebody may be renewing the one before
-        try:
+    try:
+        async with tokens.locked(settings.server_id):  # somebody may be renewing the one before
             tokens.save(settings.server_id, outcome.model_dump())
-        except OSError as error:
-            raise LoginFailedError(
-                f"the login to '{settings.server_id}' cannot be kept: {error.strerror or error}",
-                hint="check `.podium/tokens/` in the workspace: rights, space",
-            ) from error
+    except OSError as error:
+        raise LoginFailedError(
+            f"the login to '{settings.server_id}' cannot be kept: {error.strerror or error}",
+            hint="check `.podium/tokens/` in the workspace: rights, space",
+        ) from error
     return outcome
 
 
+async def _missed_scopes(settings: UpstreamSettings, tokens: Tokens) -> str | None:
+    """Return the scopes of the login before with those that were missed since, if any were.
+
+    They are asked for once: a server that refuses to give them must not make every login fail.
+    """
+    before = _kept(settings, tokens)
+    if before is None or before.wanted is None:
+        return None
+    with suppress(OSError):  # the login that follows says so if nothing can be kept
+        async with tokens.locked(settings.server_id):  # somebody may be renewing it
+            before = _kept(settings, tokens) or before
+            without = before.model_copy(update={"wanted": None})
+            tokens.save(settings.server_id, without.model_dump())
+    return union_scopes(before.scope, before.wanted)
+
+
+def _kept(settings: UpstreamSettings, tokens: Tokens) -> Login | None:
+    return Login.of(tokens.load(settings.server_id), settings.url or "")
+
+
 async def _outcome(
-    settings: UpstreamSettings, oauth: OAuthSettings, returning: "_Returning", show: Show
+    settings: UpstreamSettings,
+    oauth: OAuthSettings,
+    returning: "_Returning",
+    show: Show,
+    scopes: str | None,
 ) -> Login | LoginFailedError:
     """Return what came of a login; an error that is raised would leave wrapped in a group."""
     policy = AddressPolicy(settings.url or "", settings.allow_addresses)
     try:
-        provider = _provider(settings, oauth, policy, returning, show)
+        provider = _provider(settings, oauth, policy, returning, show, scopes)
         status = await _let_in(settings, policy, provider)
         if provider.context.current_tokens is None:
             return LoginFailedError(
@@ -125,14 +155,58 @@ async def _listener(port: int) -> anyio.abc.Listener[anyio.abc.SocketStream]:
 async def _let_in(
     settings: UpstreamSettings, policy: AddressPolicy, provider: OAuthClientProvider
 ) -> int:
-    """Ask the upstream for something; its refusal is what sets the login going."""
+    """Ask the upstream for something; its refusal is what sets the login going.
+
+    Some let a handshake in and refuse what follows, so the list of tools comes first. Some refuse
+    calls only; these say where one logs in to whoever asks for that.
+    """
     url = checked_endpoint(settings.url or "", policy)
-    headers = {**settings.headers, **_ACCEPT}
-    async with (
-        authorization_client(policy, auth=provider) as client,
-        client.stream("POST", url, json=_ASK, headers=headers) as answer,
-    ):
-        return answer.status_code
+    listing = sdk.modern_envelope("tools/list", {}, LATEST_MODERN_VERSION, CLIENT)
+    async with authorization_client(policy) as client:
+
+        async def ask(
+            method: str, params: Message, headers: Mapping[str, str], auth: httpx2.Auth
+        ) -> int:
+            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            headers = {**settings.headers, **_ACCEPT, **headers}
+            async with client.stream("POST", url, json=body, headers=headers, auth=auth) as answer:
+                return answer.status_code
+
+        status = await ask("tools/list", *listing, provider)
+        if provider.context.current_tokens is None:
+            status = await ask("initialize", _HANDSHAKE, {}, provider)
+        if provider.context.current_tokens is None and await _says_where(client, url):
+            status = await ask("tools/list", *listing, _AsIfRefused(provider))
+    return status
+
+
+async def _says_where(client: httpx2.AsyncClient, url: str) -> bool:
+    """Whether the upstream publishes which authorization server lets one in."""
+    for place in build_protected_resource_metadata_discovery_urls(None, url):
+        with suppress(httpx2.TransportError):
+            if await handle_protected_resource_response(await client.get(place)) is not None:
+                return True
+    return False
+
+
+class _AsIfRefused(httpx2.Auth):
+    """Logs in for a request as if it had been refused; it is sent with the login only."""
+
+    requires_response_body = True
+
+    def __init__(self, provider: OAuthClientProvider) -> None:
+        self._provider = provider
+
+    @override
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        async with aclosing(self._provider.async_auth_flow(request)) as flow:
+            await anext(flow)
+            answer = httpx2.Response(HTTPStatus.UNAUTHORIZED, request=request)
+            with suppress(StopAsyncIteration):
+                while True:
+                    answer = yield await flow.asend(answer)
 
 
 def _provider(
@@ -141,23 +215,26 @@ def _provider(
     policy: AddressPolicy,
     returning: "_Returning",
     show: Show,
+    scopes: str | None,
 ) -> OAuthClientProvider:
     async def lead_there(address: str) -> None:
         returning.expect(parse_qs(urlsplit(address).query)["state"][0])
         await show(checked_endpoint(address, policy))
 
     redirect = AnyUrl(returning.url)
+    metadata = _FixedScopes if oauth.scopes else _AddedScopes
     return OAuthClientProvider(
         settings.url or "",
-        _Metadata(
+        metadata(
             client_name="Podium",
             redirect_uris=[redirect],
-            scope=" ".join(oauth.scopes) or None,
+            scope=scopes,
             token_endpoint_auth_method="none",  # noqa: S106 - no password, the name of a method
         ),
         _Memory(_configured_client(oauth, redirect)),
         redirect_handler=lead_there,
         callback_handler=returning.result,
+        client_metadata_url=oauth.client_metadata_url,
     )
 
 
@@ -172,13 +249,21 @@ def _configured_client(oauth: OAuthSettings, redirect: AnyUrl) -> OAuthClientInf
     )
 
 
-class _Metadata(OAuthClientMetadata):
+class _FixedScopes(OAuthClientMetadata):
     """What Podium says of itself; configured scopes are not replaced by what a server suggests."""
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
-        if name != "scope" or self.scope is None:
+        if name != "scope":
             super().__setattr__(name, value)
+
+
+class _AddedScopes(OAuthClientMetadata):
+    """What Podium says of itself; what a server suggests is added to the scopes there were."""
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, union_scopes(self.scope, value) if name == "scope" else value)
 
 
 class _Memory:

@@ -7,14 +7,20 @@ of other processes, which a server that replaces the refresh token at each use w
 
 import base64
 import logging
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import anyio
 import httpx2
+from mcp.client.auth.utils import (
+    extract_field_from_www_auth,
+    extract_scope_from_www_auth,
+    union_scopes,
+)
 from mcp.shared.auth import OAuthToken
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,12 +34,25 @@ ANSWER_SECONDS = 20.0  # for an authorization server, at each step of a login
 RENEWAL_SECONDS = 8.0  # during which a renewal cannot be cancelled
 LONGEST_ANSWER_BYTES = 1024 * 1024  # of an authorization server
 CONNECTIONS = 4
+MOST_SCOPES = 50  # that one refusal may name
+INSUFFICIENT_SCOPE = "insufficient_scope"
+
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,200}")  # what the standard lets a scope consist of
 
 _logger = logging.getLogger(__name__)
 
 
 class LoginNeededError(Exception):
     """Why a person has to log in, or to log in again."""
+
+
+class MoreRightsNeededError(LoginNeededError):
+    """The login lacks scopes; those that the configuration leaves out have to be added there."""
+
+    def __init__(self, scopes: Sequence[str], *, are_left_out: bool) -> None:
+        named = " ".join(scopes)
+        super().__init__(f"it wants rights that the login does not have: {named}")
+        self.left_out = tuple(scopes) if are_left_out else ()
 
 
 class Login(BaseModel):
@@ -51,6 +70,7 @@ class Login(BaseModel):
     scope: str | None = None
     refresh_token: str | None = None
     expires_at: float | None = None
+    wanted: str | None = None  # scopes that the upstream missed, for the next login
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None, url: str) -> Self | None:
@@ -70,6 +90,17 @@ class Login(BaseModel):
             "expires_at": None if token.expires_in is None else now + token.expires_in,
         }
         return self.model_copy(update=fresh)
+
+    def lacking(self, scopes: Iterable[str]) -> list[str]:
+        """Return those of the scopes that the login was not given."""
+        given = (self.scope or "").split()
+        return [scope for scope in scopes if scope not in given]
+
+    def wanting(self, scopes: Iterable[str]) -> Self:
+        """Return the login with scopes that the next one is to ask for as well."""
+        wanted = union_scopes(self.wanted, " ".join(scopes)) or ""
+        latest = wanted.split()[-MOST_SCOPES:]
+        return self.model_copy(update={"wanted": " ".join(latest)})
 
     def has_run_out(self, now: float) -> bool:
         """Whether the access token is no longer good."""
@@ -111,6 +142,17 @@ def authorization_client(
     )
 
 
+def scopes_missed(response: httpx2.Response) -> tuple[str, ...]:
+    """Return the scopes for want of which a request was refused, if the refusal names any."""
+    if response.status_code != HTTPStatus.FORBIDDEN:
+        return ()
+    if extract_field_from_www_auth(response, "error") != INSUFFICIENT_SCOPE:
+        return ()
+    named = (extract_scope_from_www_auth(response) or "").split()
+    fit = (scope for scope in named if _SCOPE.fullmatch(scope))
+    return tuple(dict.fromkeys(fit))[:MOST_SCOPES]
+
+
 class LoginSession:
     """The access token of one upstream at each moment, shared with other processes by `tokens`."""
 
@@ -120,9 +162,11 @@ class LoginSession:
         policy: AddressPolicy,
         tokens: Tokens,
         *,
+        has_fixed_scopes: bool = False,
         resolve: Resolve = look_up,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._has_fixed_scopes = has_fixed_scopes
         self._server_id = server_id
         self._policy = policy
         self._tokens = tokens
@@ -146,6 +190,35 @@ class LoginSession:
     async def token_instead_of(self, refused: str) -> str:
         """Return another access token than one that the upstream has refused; raises as `token`."""
         return (await self._renewed(refused)).access_token
+
+    async def token_allowing(self, scopes: Sequence[str], refused: str) -> str | None:
+        """Return another access token than one that did not allow enough, None if there is none.
+
+        There is one if somebody has logged in again since. Else the next login is to ask for what
+        is missing; one that was given all of it already would only be repeated in vain.
+
+        Raises:
+            MoreRightsNeededError: another login may bring those scopes.
+            LoginNeededError, httpx2.TransportError: as for `token`.
+
+        """
+        login = self._kept()
+        if login.access_token != refused:
+            return await self.token_instead_of(refused)
+        missing = login.lacking(scopes)
+        if not missing:
+            return None
+        if not self._has_fixed_scopes:
+            await self._note(missing)
+        raise MoreRightsNeededError(missing, are_left_out=self._has_fixed_scopes)
+
+    async def _note(self, missing: Sequence[str]) -> None:
+        try:
+            async with self._tokens.locked(self._server_id):
+                login = self._kept().wanting(missing)
+                self._tokens.save(self._server_id, login.model_dump())
+        except OSError as error:
+            _logger.warning("what the login of '%s' lacks is lost: %s", self._server_id, error)
 
     async def _renewed(self, refused: str | None) -> Login:
         kept = self._usable(self._kept(), refused)

@@ -1,25 +1,20 @@
 """The one place that touches the SDK's lower layers, whose interfaces may change in a 2.x release.
 
-Out of it come plain dicts, `Wire` (requests and notifications over a pair of streams) and
-`RpcError`; the SDK's typed layer is left out because it drops unknown fields and lets one
-malformed tool spoil a whole upstream.
+Out of it come plain dicts, messages to put on a stream, and `RpcError`; the SDK's typed layer is
+left out because it drops unknown fields and lets one malformed tool spoil a whole upstream.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import anyio
-import anyio.abc
 import httpx2
 import mcp_types as types
 import orjson
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.dispatcher import CallOptions, DispatchContext, ProgressFnT
-from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import (
     MCP_METHOD_HEADER,
     MCP_NAME_HEADER,
@@ -30,9 +25,7 @@ from mcp.shared.inbound import (
     mcp_param_headers,
     x_mcp_header_map,
 )
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp.shared.message import SessionMessage
-from mcp.shared.transport_context import TransportContext
+from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types.version import (
     HANDSHAKE_PROTOCOL_VERSIONS,
     LATEST_HANDSHAKE_VERSION,
@@ -40,7 +33,6 @@ from mcp_types.version import (
     MODERN_PROTOCOL_VERSIONS,
 )
 
-from podium.domain.ports import ProgressCallback
 from podium.domain.relay import Message, PeerError
 
 __all__ = [
@@ -48,6 +40,7 @@ __all__ = [
     "CLOSED",
     "HANDSHAKE_PROTOCOL_VERSIONS",
     "HTTP_STATUS",
+    "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
     "LATEST_HANDSHAKE_VERSION",
@@ -58,14 +51,15 @@ __all__ = [
     "MODERN_PROTOCOL_VERSIONS",
     "OWN_CODES",
     "SESSION_LOST",
+    "TIMED_OUT",
     "TOO_LARGE",
     "UNREACHABLE",
     "UNSUPPORTED_VERSION",
     "RpcError",
     "SessionMessage",
     "Unreadable",
-    "Wire",
     "answer_id",
+    "call_of",
     "cancelled_id",
     "decode",
     "encode",
@@ -77,8 +71,12 @@ __all__ = [
     "is_error_body",
     "kind_of_body",
     "modern_envelope",
+    "notice",
     "notice_method",
+    "outcome",
+    "request",
     "request_id",
+    "result_answer",
     "safe_environment",
     "without_envelope",
 ]
@@ -87,9 +85,11 @@ __all__ = [
 # tracebacks, must not reach a person's terminal.
 logging.getLogger("mcp").addHandler(logging.NullHandler())
 
+INTERNAL_ERROR = types.INTERNAL_ERROR
 INVALID_PARAMS = types.INVALID_PARAMS
 INVALID_REQUEST = types.INVALID_REQUEST
 METHOD_NOT_FOUND = types.METHOD_NOT_FOUND
+TIMED_OUT = types.REQUEST_TIMEOUT
 LOG_LEVEL_KEY = types.LOG_LEVEL_META_KEY
 UNSUPPORTED_VERSION = types.UNSUPPORTED_PROTOCOL_VERSION
 
@@ -115,18 +115,12 @@ _WANTED_NOTIFICATIONS = frozenset(
         "notifications/tools/list_changed",
     }
 )
-# What an upstream says to the client it works for.
-_WORDS = frozenset({"notifications/message", "notifications/elicitation/complete"})
 _TRANSPORT_CLOSED = ("Connection closed", "SSE stream ")
 _SSE_TOO_LARGE = "byte limit"
 
 OWN_CODES = frozenset(
     {CLOSED, TOO_LARGE, BAD_MESSAGE, UNREACHABLE, HTTP_STATUS, SESSION_LOST, LOGIN_REQUIRED}
 )
-
-NoticeHandler = Callable[[str, Message], None]
-WordHandler = Callable[[str, Message], Awaitable[None]]
-QuestionHandler = Callable[[str, Message], Awaitable[Message]]
 
 
 class RpcError(PeerError):
@@ -319,104 +313,65 @@ _ENVELOPE = frozenset(
 )
 
 
-# --- requests
+# --- what is sent, and what comes back
 
 
-class Wire:
-    """Requests and notifications over a pair of streams; `run` keeps them going."""
-
-    def __init__(self, read: Any, write: Any) -> None:
-        self._dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(read, write)
-
-    async def run(
-        self,
-        on_notice: NoticeHandler,
-        on_word: WordHandler,
-        on_question: QuestionHandler,
-        *,
-        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Move messages until the peer goes away; requests still open then fail as closed.
-
-        The peer tells what changed (`on_notice`), speaks to a client (`on_word`), and asks one
-        (`on_question`, which may raise `PeerError`).
-        """
-
-        def notice(method: str, params: Mapping[str, Any] | None) -> bool:
-            if method in _WORDS:
-                return False
-            on_notice(method, dict(params or {}))
-            return True
-
-        async def word(
-            _context: DispatchContext[TransportContext],
-            method: str,
-            params: Mapping[str, Any] | None,
-        ) -> None:
-            await on_word(method, dict(params or {}))
-
-        async def question(
-            _context: DispatchContext[TransportContext],
-            method: str,
-            params: Mapping[str, Any] | None,
-        ) -> Message:
-            if method == "ping":
-                return {}
-            try:
-                return await on_question(method, dict(params or {}))
-            except PeerError as error:
-                raise MCPError(error.code, error.message, error.data) from None
-
-        await self._dispatcher.run(question, word, notice, task_status=task_status)
-
-    async def request(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        *,
-        headers: Mapping[str, str] | None = None,
-        timeout_seconds: float | None = None,
-        on_progress: ProgressCallback | None = None,
-        identifier: str | None = None,
-        can_be_cancelled: bool = True,
-    ) -> dict[str, Any]:
-        """Send a request and return the result as it came.
-
-        Giving up (cancellation, time) tells the peer, unless the request may not be cancelled.
-
-        Raises:
-            RpcError: the peer answered with an error, went away, or did not answer in time.
-
-        """
-        options: CallOptions = {"cancel_on_abandon": can_be_cancelled}
-        if headers:
-            options["headers"] = dict(headers)
-        if timeout_seconds is not None:
-            options["timeout"] = timeout_seconds
-        if on_progress is not None:
-            options["on_progress"] = _progress_function(on_progress)
-        if identifier is not None:
-            options["request_id"] = identifier
-        try:
-            return await self._dispatcher.send_raw_request(method, params, options)
-        except MCPError as error:
-            raise _translated(error) from None
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> None:
-        """Send a notification; a peer that is gone is no error."""
-        await self._dispatcher.notify(method, params or None, {"headers": dict(headers)})
+def request(
+    identifier: int | str,
+    method: str,
+    params: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> SessionMessage:
+    """Return a request of ours; the headers are for a transport that has some."""
+    inner = types.JSONRPCRequest.model_construct(
+        jsonrpc="2.0", id=identifier, method=method, **_given(params)
+    )
+    return SessionMessage(inner, _with_headers(headers))
 
 
-def _progress_function(callback: ProgressCallback) -> ProgressFnT:
-    async def report(progress: float, total: float | None, message: str | None) -> None:
-        await callback(progress, total, message)
+def notice(
+    method: str, params: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> SessionMessage:
+    """Return a notification of ours."""
+    inner = types.JSONRPCNotification.model_construct(
+        jsonrpc="2.0", method=method, **_given(params)
+    )
+    return SessionMessage(inner, _with_headers(headers))
 
-    return report
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    # Over HTTP what is set is sent, and `"params": null` is no valid message.
+    return {"params": dict(params)} if params else {}
 
 
-def _translated(error: MCPError) -> RpcError:
+def _with_headers(headers: Mapping[str, str] | None) -> ClientMessageMetadata | None:
+    return ClientMessageMetadata(headers=dict(headers)) if headers else None
+
+
+def result_answer(identifier: int | str, result: Message) -> SessionMessage:
+    """Return our answer to a question of an upstream."""
+    return SessionMessage(
+        types.JSONRPCResponse.model_construct(jsonrpc="2.0", id=identifier, result=result)
+    )
+
+
+def call_of(message: SessionMessage) -> tuple[str, Message]:
+    """Return method and params of a request or notification."""
+    inner = message.message
+    if isinstance(inner, types.JSONRPCRequest | types.JSONRPCNotification):
+        return inner.method, dict(inner.params or {})
+    return "", {}
+
+
+def outcome(message: SessionMessage) -> Message | RpcError:
+    """Return what an answer says: the result, or the error."""
+    inner = message.message
+    if isinstance(inner, types.JSONRPCError):
+        return _translated(inner.error)
+    return inner.result if isinstance(inner, types.JSONRPCResponse) else {}
+
+
+def _translated(error: types.ErrorData) -> RpcError:
     """Tell what the SDK's own transport reports from what the peer says under the same code."""
     if error.code == types.CONNECTION_CLOSED and error.message.startswith(_TRANSPORT_CLOSED):
         code = TOO_LARGE if _SSE_TOO_LARGE in error.message else CLOSED

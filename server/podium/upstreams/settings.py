@@ -23,12 +23,14 @@ _SECRET_PARTS_OF_URL = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 class OAuthSettings:
     """How Podium logs in to an upstream; without a `client_id` it registers itself.
 
-    A `redirect_port` of 0 is any free one.
+    Where the authorization server allows it, `client_metadata_url`, the address of a document about
+    the client, is its id instead. A `redirect_port` of 0 is any free one.
     """
 
     scopes: tuple[str, ...] = ()
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
+    client_metadata_url: str | None = None
     redirect_port: int = 0
 
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Self, cast
 
@@ -45,9 +45,13 @@ POLL_SECONDS = 0.02
 
 
 class ChildProcess(asyncio.SubprocessProtocol):
-    """One running server: its two message streams, the end of its stderr, its exit."""
+    """One running server: its two message streams, the end of its stderr, its exit.
+
+    `settle` takes an answer at once; what it does not take can be received.
+    """
 
     def __init__(self, longest_line_bytes: int) -> None:
+        self.settle: Callable[[sdk.SessionMessage], bool] = _not_settled
         self._ignored_lines = 0
         self._dropped_notices = 0
         self._stderr_bytes = 0
@@ -84,9 +88,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if self._is_closing:
             return
         for line in self._lines.feed(data):
-            if (message := self._read(line)) is not None:
-                self._inbox.append(message)
-        self._arrived.set()
+            # An answer that nothing else came before needs no turn of whoever reads the inbox.
+            if (message := self._read(line)) is None or (not self._inbox and self.settle(message)):
+                continue
+            self._inbox.append(message)
+            self._arrived.set()
         if len(self._inbox) > QUEUED_MESSAGES and not self._is_paused:
             self._is_paused = True
             self._stdout().pause_reading()
@@ -335,6 +341,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
         return None if self._transport is None else self._transport.get_pipe_transport(fd)
+
+
+def _not_settled(_message: sdk.SessionMessage) -> bool:
+    return False
 
 
 _HARDEST = getattr(signal, "SIGKILL", signal.SIGTERM)

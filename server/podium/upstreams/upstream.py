@@ -181,6 +181,8 @@ class Upstream:
 
     async def tool(self, tool_id: str) -> Tool:
         """Return a tool, starting the upstream if need be."""
+        if self._live_connection() is not None:
+            return self._tool(tool_id)
         with self._in_use():
             await self._ready()
             return self._tool(tool_id)
@@ -199,7 +201,7 @@ class Upstream:
                     attempt.connection = await self._ready()
                     tool = self._tool(tool_id)
                     self._bucket.take(tool.full_name)
-                    async with attempt.connection.slot():
+                    async with attempt.connection.slots:
                         attempt.was_sent = True
                         return await attempt.connection.call(tool, arguments, on_progress)
             except TimeoutError:
@@ -240,6 +242,8 @@ class Upstream:
             UpstreamUnavailableError: it cannot be started, and why.
 
         """
+        if (live := self._live_connection()) is not None:
+            return live
         with self._in_use():
             return await self._ready()
 
@@ -277,7 +281,7 @@ class Upstream:
         with self._in_use(), self._judged() as attempt:
             attempt.connection = await self._ready()
             self._bucket.take(f"upstream '{self.server_id}'")
-            async with attempt.connection.slot():
+            async with attempt.connection.slots:
                 attempt.was_sent = True
                 yield attempt.connection
 

@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
+from mcp.shared.inbound import x_mcp_header_map
+
 from podium.domain.composition import (
     Alternative,
     Composition,
@@ -63,6 +65,7 @@ class Entry:
     definition: Definition
     run: Callable[[Call], Awaitable[Result]]
     failed: Callable[[PodiumError, Arguments], Result]
+    mirrors_arguments: bool = False  # in HTTP headers
 
 
 @dataclass(slots=True)
@@ -229,7 +232,9 @@ def _passed_through(tool: Tool, name: str) -> Entry:
     def failed(error: PodiumError, _arguments: Arguments) -> Result:
         return results.of_relayed_error(error)
 
-    return Entry(passed_on(tool, name), partial(_relay, tool), failed)
+    definition = passed_on(tool, name)
+    mirrored = bool(x_mcp_header_map(definition.get("inputSchema")))
+    return Entry(definition, partial(_relay, tool), failed, mirrors_arguments=mirrored)
 
 
 async def _relay(tool: Tool, call: Call) -> Result:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from podium.domain.errors import PodiumError
 from podium.domain.ports import Relay
 from podium.domain.relay import Message, PeerError
+from podium.interfaces.mcp_server.lines import Listing
 
 SCHEME = "podium://"
 LONGEST_URI = 8_192
@@ -40,7 +41,7 @@ class _List:
     """One kind of list: from what it was made, what clients see, and where each item is."""
 
     sources: list[list[Message]] = field(default_factory=list)
-    shown: list[Message] = field(default_factory=list)
+    shown: Listing = field(default_factory=Listing)
     places: dict[str, Place] = field(default_factory=dict)
 
 

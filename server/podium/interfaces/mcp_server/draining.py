@@ -35,24 +35,34 @@ class Drain:
     def came_in(self, message: types.JSONRPCMessage) -> types.JSONRPCError | None:
         """Take note of a message of the client; returns the answer if it comes too late."""
         if isinstance(message, types.JSONRPCRequest):
-            if self.is_stopping:
-                error = types.ErrorData(code=types.CONNECTION_CLOSED, message=STOPPING)
+            if (error := self.refusal()) is not None:
                 return types.JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
             if message.method not in ENDLESS:
-                self._open[message.id] = None
+                self.begin(message.id)
         elif (
             isinstance(message, types.JSONRPCNotification)
             and message.method == "notifications/cancelled"
         ):
-            self._close((message.params or {}).get("requestId"))  # it gets no answer
+            self.end((message.params or {}).get("requestId"))  # it gets no answer
         return None
 
     def went_out(self, message: types.JSONRPCMessage) -> None:
         """Take note of a message to the client."""
         if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
-            self._close(message.id)
+            self.end(message.id)
 
-    def _close(self, identifier: Any) -> None:
+    def refusal(self) -> types.ErrorData | None:
+        """Return the answer to requests that come too late."""
+        if not self.is_stopping:
+            return None
+        return types.ErrorData(code=types.CONNECTION_CLOSED, message=STOPPING)
+
+    def begin(self, identifier: int | str) -> None:
+        """Take note of a request that is open now."""
+        self._open[identifier] = None
+
+    def end(self, identifier: Any) -> None:
+        """Take note that a request gets no answer any more, or has it."""
         if isinstance(identifier, int | str):
             self._open.pop(identifier, None)
         if not self._open:

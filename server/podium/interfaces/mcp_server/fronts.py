@@ -4,7 +4,7 @@ The SDK's private parts that this way in needs are touched here only.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,64 @@ class RequestFront:
         """Send the client a notification on the stream of its request."""
         with anyio.move_on_after(TELL_SECONDS):
             await self.context.session._request_outbound.notify(method, params)  # noqa: SLF001
+
+
+@dataclass(slots=True, eq=False)
+class CallFront:
+    """The client of one plain call; `send` takes a notification to it."""
+
+    send: Callable[[str, Message], Awaitable[None]]
+    session: str
+    is_modern: bool
+    principal: str
+    capabilities: Mapping[str, Any]
+    log_level: str | None
+    home: Session | None
+
+    async def ask(self, method: str, params: Message) -> Message:
+        """Ask the client.
+
+        Raises:
+            PeerError: it refused, or cannot be asked: that went with the handshake.
+
+        """
+        if self.home is None:
+            raise PeerError(types.INVALID_REQUEST, f"the client cannot be asked {method} this way")
+        return await _asked(self.home.connection.outbound, method, params)
+
+    async def tell(self, method: str, params: Message) -> None:
+        """Send the client a notification."""
+        with anyio.move_on_after(TELL_SECONDS):
+            await self.send(method, params)
+
+
+def front_of_session(session: Session) -> CallFront:
+    """Return the client of a plain call within a session."""
+    return CallFront(
+        session.connection.notify,
+        session.session,
+        is_modern=False,
+        principal=session.principal,
+        capabilities=session.capabilities,
+        log_level=session.log_level,
+        home=session,
+    )
+
+
+def modern_front(
+    meta: Mapping[str, Any], send: Callable[[str, Message], Awaitable[None]]
+) -> CallFront:
+    """Return the client of a plain call that says for itself who it is."""
+    offered, level = meta.get(types.CLIENT_CAPABILITIES_META_KEY), meta.get(_LEVEL)
+    return CallFront(
+        send,
+        secrets.token_urlsafe(16),
+        is_modern=True,
+        principal=_principal(),
+        capabilities=offered if isinstance(offered, Mapping) else {},
+        log_level=level if isinstance(level, str) and level in _LEVELS else None,
+        home=None,
+    )
 
 
 async def _asked(outbound: Any, method: str, params: Message) -> Message:

@@ -1,12 +1,15 @@
 """Streamable HTTP: `/mcp` for clients of both eras, `/healthz` for whoever watches over Podium."""
 
+import asyncio
 import logging
 import math
 import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
+from typing import cast
 
 import anyio
 import uvicorn
@@ -16,21 +19,21 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from podium.domain.errors import CannotListenError
+from podium.domain.serving import HttpLimits
+from podium.interfaces.mcp_server.http_calls import PlainRequests
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
-from podium.interfaces.mcp_server.packets import WholeAnswers
-from podium.interfaces.mcp_server.server import mcp_server
+from podium.interfaces.mcp_server.packets import BoundedHttp
+from podium.interfaces.mcp_server.server import Desk
 from podium.interfaces.mcp_server.signals import ended_by_signals
 from podium.orchestrator import Orchestrator
 
 MCP_PATH = "/mcp"
 SESSIONS = 1_000  # clients of the handshake era at once; one more is told to come back
 SESSION_IDLE_SECONDS = 1_800.0
-REQUESTS = 1_024  # at once, listening streams included; one more gets 503
-CONNECTIONS = 4_096  # at once, idle ones included; with more of them every request gets 503
 SPARE_FILES = 512  # beside the connections: upstreams, journal
 IDLE_CONNECTION_SECONDS = 30
 GRACE_SECONDS = 3.0  # for what still runs when the server is told to stop
@@ -39,6 +42,7 @@ BACKLOG = 1_024  # connections that wait to be accepted
 if sys.platform != "win32":
     import resource
 
+_LISTEN = (b"mcp-method", b"subscriptions/listen")  # the header has to say what the body says
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
@@ -63,7 +67,8 @@ def http_app(
     # JSON instead of event streams would be a little faster for clients of the handshake era, but
     # then progress is lost, and a client that hangs up goes unnoticed. Clients of the modern era
     # get JSON anyhow unless there is progress to report.
-    return mcp_server(orchestrator).streamable_http_app(
+    desk = Desk(orchestrator)
+    app = desk.server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         host=host,
         transport_security=security,
@@ -72,6 +77,10 @@ def http_app(
         session_idle_timeout=SESSION_IDLE_SECONDS,
         custom_starlette_routes=[Route("/healthz", healthz, methods=["GET"])],
     )
+    # Outermost, so before whatever the SDK asks of a client: a login would have to come before it.
+    hosts = security.allowed_hosts
+    app.add_middleware(PlainRequests, desk=desk, path=MCP_PATH, hosts=hosts)
+    return app
 
 
 async def serve_http(
@@ -81,6 +90,7 @@ async def serve_http(
     *,
     allowed_hosts: Sequence[str] = (),
     drain_seconds: float = GRACE_SECONDS,
+    limits: HttpLimits | None = None,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve on HTTP until cancelled, or until SIGINT or SIGTERM; port 0 takes a free one.
@@ -93,7 +103,8 @@ async def serve_http(
         CannotListenError: the address cannot be listened on.
 
     """
-    _allow_files()
+    limits = limits or HttpLimits()
+    _allow_files(limits.connections)
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     app = http_app(orchestrator, host=host, port=port, allowed_hosts=allowed_hosts)
@@ -101,7 +112,8 @@ async def serve_http(
     _log.info("listening on %s", url)
     async with ended_by_signals():
         task_status.started(url)
-        await _run(_Listeners(app), listener, drain_seconds)
+        listeners = _Listeners(app, limits.requests)
+        await _run(listeners, _uvicorn_config(listeners, limits, drain_seconds), listener)
 
 
 class _Server(uvicorn.Server):
@@ -114,14 +126,15 @@ class _Server(uvicorn.Server):
 
 
 class _Listeners:
-    """An application that takes so many requests at once, and whose open GET streams can be ended.
+    """An application that takes so many requests at once, and whose listening streams can be ended.
 
     Clients only listen on those; they would hold up the stop for its whole grace period. Uvicorn's
     own limit counts connections, so that too many of them would keep everybody out.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, most: int) -> None:
         self._app = app
+        self._most = most
         self._open: set[anyio.CancelScope] = set()
         self._requests = 0
 
@@ -129,7 +142,7 @@ class _Listeners:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._requests >= REQUESTS:
+        if self._requests >= self._most:
             busy = PlainTextResponse("too many requests at once", 503, {"Retry-After": "1"})
             await busy(scope, receive, send)
             return
@@ -140,27 +153,38 @@ class _Listeners:
             self._requests -= 1
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "GET":
+        if scope["method"] != "GET" and _LISTEN not in scope["headers"]:
             await self._app(scope, receive, send)
             return
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         with anyio.CancelScope() as listening:
             self._open.add(listening)
             try:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive, noted)
             finally:
                 self._open.discard(listening)
-        if listening.cancelled_caught:
+        if not listening.cancelled_caught:
+            return
+        if has_begun:
             await send({"type": "http.response.body", "body": b""})
+        else:
+            await PlainTextResponse("Podium is stopping", 503)(scope, receive, send)
 
     def end(self) -> None:
-        """End every open GET request."""
+        """End every open request that only listens."""
         for listening in self._open:
             listening.cancel()
 
 
-async def _run(app: _Listeners, listener: socket.socket, drain_seconds: float) -> None:
+async def _run(app: _Listeners, config: uvicorn.Config, listener: socket.socket) -> None:
     """Serve until cancelled; then let calls finish within the time for that."""
-    server = _Server(_uvicorn_config(app, drain_seconds))
+    server = _Server(config)
 
     async def serve() -> None:
         with anyio.CancelScope(shield=True):
@@ -176,28 +200,28 @@ async def _run(app: _Listeners, listener: socket.socket, drain_seconds: float) -
             app.end()
 
 
-def _uvicorn_config(app: ASGIApp, drain_seconds: float) -> uvicorn.Config:
+def _uvicorn_config(app: _Listeners, limits: HttpLimits, drain_seconds: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        # On h11: httptools keeps blanks round header values, which the protocol forbids.
-        http=WholeAnswers,
+        http=cast("type[asyncio.Protocol]", partial(BoundedHttp, limits)),
         ws="none",
         lifespan="on",
         log_config=None,  # its own would write to stdout
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        proxy_headers=False,  # nothing here asks where a client is
+        limit_concurrency=limits.connections,
         timeout_keep_alive=IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=math.ceil(drain_seconds),
     )
 
 
-def _allow_files() -> None:
+def _allow_files(connections: int) -> None:
     """Ask for as many open files as the connections need; many systems grant 1,024 at first."""
     if sys.platform == "win32":
         return
     granted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + SPARE_FILES
+    wanted = connections + SPARE_FILES
     if most != resource.RLIM_INFINITY:
         wanted = min(wanted, most)
     if granted not in (resource.RLIM_INFINITY, wanted) and granted < wanted:

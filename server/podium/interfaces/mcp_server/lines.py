@@ -1,6 +1,8 @@
 """Lines to JSON-RPC messages, or to the errors that answer them, and messages to lines."""
 
 import json
+import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +22,28 @@ class Listing(list[Any]):
     def json(self) -> bytes:
         """The list as JSON."""
         return _json(list(self))
+
+    @cached_property
+    def stand_in(self) -> str:
+        """A text that stands for the list where the SDK writes the answer; nobody can guess it."""
+        return secrets.token_hex(16)
+
+
+def with_stand_ins(result: Mapping[str, Any], lists: dict[str, "Listing"]) -> dict[str, Any]:
+    """Return a result with a text in place of each list, and put down what each stands for."""
+    shown = dict(result)
+    for key, value in result.items():
+        if isinstance(value, Listing):
+            lists[value.stand_in] = value
+            shown[key] = value.stand_in
+    return shown
+
+
+def without_stand_ins(data: bytes, lists: Mapping[str, "Listing"]) -> bytes:
+    """Return bytes with the lists where their stand-ins are."""
+    for text, listing in lists.items():
+        data = data.replace(b'"%b"' % text.encode(), listing.json)
+    return data
 
 
 def decode(line: bytes | DroppedLine) -> SessionMessage | types.JSONRPCError | None:
@@ -44,21 +68,47 @@ def decode(line: bytes | DroppedLine) -> SessionMessage | types.JSONRPCError | N
 def encode(message: SessionMessage) -> bytes:
     """Turn a message into its line."""
     inner = message.message
-    wire: dict[str, Any] = {"jsonrpc": "2.0"}
-    if not isinstance(inner, types.JSONRPCNotification):
-        wire["id"] = inner.id
     if isinstance(inner, types.JSONRPCResponse):
-        wire["result"] = {
-            key: orjson.Fragment(value.json) if isinstance(value, Listing) else value
-            for key, value in inner.result.items()
-        }
-    elif isinstance(inner, types.JSONRPCError):
-        wire["error"] = inner.error.model_dump(exclude_none=True)
-    else:
-        wire["method"] = inner.method
-        if inner.params is not None:
-            wire["params"] = inner.params
+        return answer_line(inner.id, inner.result)
+    if isinstance(inner, types.JSONRPCError):
+        return error_line(inner.id, inner.error)
+    wire: dict[str, Any] = {"jsonrpc": "2.0"}
+    if isinstance(inner, types.JSONRPCRequest):
+        wire["id"] = inner.id
+    wire["method"] = inner.method
+    if inner.params is not None:
+        wire["params"] = inner.params
     return _json(wire) + b"\n"
+
+
+def answer_line(identifier: int | str, result: Mapping[str, Any]) -> bytes:
+    """Return the line of an answer."""
+    return answer_json(identifier, result) + b"\n"
+
+
+def answer_json(identifier: int | str, result: Mapping[str, Any]) -> bytes:
+    """Return an answer as JSON; the lists in it were written before."""
+    written = {
+        key: orjson.Fragment(value.json) if isinstance(value, Listing) else value
+        for key, value in result.items()
+    }
+    return _json({"jsonrpc": "2.0", "id": identifier, "result": written})
+
+
+def error_line(identifier: int | str | None, error: types.ErrorData) -> bytes:
+    """Return the line of an error that answers a request."""
+    return error_json(identifier, error) + b"\n"
+
+
+def error_json(identifier: int | str | None, error: types.ErrorData) -> bytes:
+    """Return an error that answers a request as JSON."""
+    told = error.model_dump(exclude_none=True)
+    return _json({"jsonrpc": "2.0", "id": identifier, "error": told})
+
+
+def notice_line(method: str, params: Mapping[str, Any]) -> bytes:
+    """Return the line of a notification."""
+    return _json({"jsonrpc": "2.0", "method": method, "params": dict(params)}) + b"\n"
 
 
 def _json(value: Any) -> bytes:

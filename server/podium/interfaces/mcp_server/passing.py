@@ -24,6 +24,7 @@ _FIELDS = {
 _SEEN = {"prompts/list": "prompts", "resources/list": "resources"}
 _NOT_CACHED = {"ttlMs": 0, "cacheScope": "private"}
 _MODERN_FIELDS = ("resultType", "ttlMs", "cacheScope")
+_MODERN_OR_META = frozenset((*_MODERN_FIELDS, "_meta"))
 
 Answer = Callable[[Context], Awaitable[Message]]
 
@@ -52,11 +53,15 @@ class Passing:
     async def _list(self, context: Context) -> Message:
         if (context.params or {}).get("cursor") is not None:
             raise MCPError(types.INVALID_PARAMS, "unknown cursor: the list has one page")
-        shown = await self._directory.shown(context.method)
-        if context.method in _SEEN:
-            self._saw(_SEEN[context.method], shown)
-        result: Message = {_FIELDS[context.method]: shown}
-        if is_modern(context):
+        return await self.listed(context.method, is_modern=is_modern(context))
+
+    async def listed(self, method: str, *, is_modern: bool) -> Message:
+        """Return a list in the era of the client."""
+        shown = await self._directory.shown(method)
+        if method in _SEEN:
+            self._saw(_SEEN[method], shown)
+        result: Message = {_FIELDS[method]: shown}
+        if is_modern:
             result |= {"resultType": "complete", **_NOT_CACHED}
         return result
 
@@ -106,7 +111,7 @@ class Passing:
             raise MCPError(error.code, error.message, error.data) from None
         except PodiumError as error:
             raise as_protocol_error(error) from None
-        return in_era_of(context, result)
+        return in_era_of(result, is_modern=is_modern(context))
 
     # --- what a client of the handshake era wants to hear of
 
@@ -157,11 +162,11 @@ def progress_of(context: Context) -> Any:
     return Progress(context.session).on_progress
 
 
-def in_era_of(context: Context, result: Message) -> Message:
+def in_era_of(result: Message, *, is_modern: bool) -> Message:
     """Return an upstream's result with the fields that the client's era demands."""
-    if is_modern(context):
+    if is_modern:
         return result if "resultType" in result else {"resultType": "complete", **result}
-    if not any(name in result for name in (*_MODERN_FIELDS, "_meta")):
+    if _MODERN_OR_META.isdisjoint(result):
         return result
     kept = {key: value for key, value in result.items() if key not in _MODERN_FIELDS}
     meta = kept.get("_meta")

@@ -11,7 +11,7 @@ REPORT_SECONDS = 1.0  # a client that does not read its progress must not hold u
 class Progress:
     """The progress of one request; says nothing when the client did not ask for it."""
 
-    def __init__(self, session: ServerSession) -> None:
+    def __init__(self, session: ServerSession | None) -> None:
         self._session = session
         self._counted = Count()
         self._highest = float("-inf")
@@ -27,7 +27,7 @@ class Progress:
         await self._report(value, total, message)
 
     async def _report(self, value: float, total: float | None, message: str | None) -> None:
-        if value <= self._highest:
+        if self._session is None or value <= self._highest:
             return
         self._highest = value
         with anyio.move_on_after(REPORT_SECONDS):

@@ -1,13 +1,11 @@
 """The SDK's server with Podium's tools behind it: requests in, plain JSON results out."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import anyio
 import mcp_types as types
 from mcp.server import NotificationOptions, Server
 from mcp.server.context import CallNext, HandlerResult
@@ -16,11 +14,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import validate_client_request
 from typing_extensions import override
 
-from podium.domain.errors import InternalError, PodiumError
-from podium.domain.naming import did_you_mean
-from podium.domain.relay import Message, PeerError
+from podium.domain.relay import Message
 from podium.interfaces.mcp_server.announcing import Announcer
-from podium.interfaces.mcp_server.catalog import Call, Catalog, Entry
+from podium.interfaces.mcp_server.calls import Calls
+from podium.interfaces.mcp_server.catalog import Catalog
 from podium.interfaces.mcp_server.directory import Directory
 from podium.interfaces.mcp_server.fronts import (
     Context,
@@ -30,7 +27,8 @@ from podium.interfaces.mcp_server.fronts import (
     is_modern,
     session_of,
 )
-from podium.interfaces.mcp_server.passing import Answer, Passing, in_era_of, progress_of
+from podium.interfaces.mcp_server.lines import with_stand_ins
+from podium.interfaces.mcp_server.passing import Answer, Passing, progress_of
 from podium.interfaces.mcp_server.progress import Progress
 from podium.orchestrator import Orchestrator
 
@@ -43,15 +41,12 @@ INSTRUCTIONS = (
     "plays a failed one on. Pass the conversation_id of a reply with "
     "the next request of the same conversation."
 )
-CONCURRENT_CALLS = 256  # tool calls that run at once; more wait their turn
-SHOWN_NAME = 100  # characters of an unknown tool's name that are repeated to the client
-
-_log = logging.getLogger(__name__)
+LISTS = "podium.lists"  # in the scope of an HTTP request: what stands for which list in its answer
 
 
 def mcp_server(orchestrator: Orchestrator) -> Server[Any]:
     """Return an MCP server for any transport and both protocol eras."""
-    return _Desk(orchestrator).server
+    return Desk(orchestrator).server
 
 
 class _Server(Server[Any]):
@@ -70,13 +65,15 @@ class _Server(Server[Any]):
         )
 
 
-class _Desk:
-    """Answers what concerns tools and what is passed on; the SDK answers the rest."""
+class Desk:
+    """Answers what concerns tools and what is passed on; the SDK answers the rest.
+
+    `server` speaks the protocol; `calls` is for those who know that a request is a plain call.
+    """
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
         self._catalog = Catalog(orchestrator)
-        self._calls = anyio.CapacityLimiter(CONCURRENT_CALLS)
         self._relay = orchestrator.relay
         directory = Directory(self._relay, orchestrator.config_expose, orchestrator.config_prefix)
         self._announcer = Announcer(
@@ -112,6 +109,7 @@ class _Desk:
             for method, (params_type, answer) in self._passing.answers.items():
                 self._answers[method] = answer
                 self._register(method, params_type)
+        self.calls = Calls(orchestrator, self._catalog, self.server.server_info_stamp)
         # Replaces the telemetry spans, which nothing here exports (8 % of a small call).
         self.server.middleware[:] = [self._answer_in_full]
 
@@ -144,10 +142,9 @@ class _Desk:
             return await call_next(ctx)
         result = await answer(ctx)
         if is_modern(ctx):
-            meta = result.get("_meta")
-            stamp = {types.SERVER_INFO_META_KEY: self.server.server_info_stamp}
-            result = {**result, "_meta": {**stamp, **(meta if isinstance(meta, dict) else {})}}
-        return result
+            return self.calls.stamped(result)
+        lists = None if ctx.request is None else ctx.request.scope.get(LISTS)
+        return result if lists is None else with_stand_ins(result, lists)
 
     # --- clients that come and go
 
@@ -178,14 +175,42 @@ class _Desk:
         async with self._passing.watching([uri for uri in uris if isinstance(uri, str)]):
             return await call_next(context)
 
+    @property
+    def latest_session(self) -> Session | None:
+        """The client of the handshake era that came last."""
+        return next(reversed(self._announcer.sessions), None)
+
+    # --- for those who know a plain request
+
+    @property
+    def plain_methods(self) -> frozenset[str]:
+        """What `calls` and `listed` answer."""
+        return _LISTS_AND_CALLS if self._orchestrator.config_expose else _TOOLS
+
+    async def listed(self, method: str, *, is_modern: bool) -> Message:
+        """Return a list from its beginning, in the era of the client."""
+        if method == "tools/list":
+            result = await self._listed_tools(is_modern=is_modern)
+        else:
+            result = await self._passing.listed(method, is_modern=is_modern)
+        return self.calls.stamped(result) if is_modern else result
+
+    def mirrors_arguments(self, name: str) -> bool:
+        """Whether a tool has arguments that HTTP repeats in headers."""
+        entry = self._catalog.known(name)
+        return entry is not None and entry.mirrors_arguments
+
     # --- tools
 
     async def _list_tools(self, context: Context) -> Message:
         if (context.params or {}).get("cursor") is not None:
             raise MCPError(types.INVALID_PARAMS, "unknown cursor: the list has one page")
-        listing = await self._catalog.listing(any_value=is_modern(context))
+        return await self._listed_tools(is_modern=is_modern(context))
+
+    async def _listed_tools(self, *, is_modern: bool) -> Message:
+        listing = await self._catalog.listing(any_value=is_modern)
         self._announcer.saw("tools", await self._catalog.listing(any_value=True))
-        if is_modern(context):
+        if is_modern:
             return {
                 "tools": listing,
                 "resultType": "complete",
@@ -195,46 +220,24 @@ class _Desk:
         return {"tools": listing}
 
     async def _call_tool(self, context: Context) -> Message:
-        params = context.params or {}
-        entry = await self._entry(params["name"])
-        call = Call(
-            self._orchestrator,
-            params,
+        return await self.calls.answer(
+            context.params or {},
+            front_of(context),
             Progress(context.session),
             wants_progress=progress_of(context) is not None,
-            front=front_of(context),
         )
-        async with self._calls:
-            return in_era_of(context, await _outcome(entry, call))
-
-    async def _entry(self, name: str) -> Entry:
-        entry = await self._catalog.find(name)
-        if entry is not None:
-            return entry
-        shown = name[:SHOWN_NAME]
-        hint = did_you_mean(shown, await self._catalog.entries())
-        raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {shown} ({hint})")
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         entry = self._catalog.known(name)
         return None if entry is None else entry.definition.get("inputSchema")
 
 
+_TOOLS = frozenset({"tools/list", "tools/call"})
+_LISTS_AND_CALLS = _TOOLS | {"prompts/list", "resources/list", "resources/templates/list"}
+
+
 async def _unreachable(_context: Context, _params: object) -> Message:
     raise MCPError(types.INTERNAL_ERROR, "Podium failed on this request")
-
-
-async def _outcome(entry: Entry, call: Call) -> dict[str, Any]:
-    try:
-        return await entry.run(call)
-    except PeerError as error:
-        raise MCPError(error.code, error.message, error.data) from None
-    except PodiumError as error:
-        return entry.failed(error, call.arguments)
-    except Exception:  # noqa: BLE001 - the boundary: one request must not end the others
-        _log.exception("a call of the tool '%s' failed", entry.definition["name"])
-        fault = InternalError("Podium failed on this request", hint="its log says more")
-        return entry.failed(fault, call.arguments)
 
 
 def _is_welcome(context: Context) -> bool:
