@@ -85,7 +85,8 @@ PROCESS_REQUEST = _definition(
     "tool calls on several servers, data passed between them) and returns the outcome in "
     "one call. Try this first. Status `no_match` means that nothing prepared fits: then "
     "use search_tools and call_tool. Status `needs_input` holds a question for the user: "
-    "answer it with resume_execution.",
+    "answer it with the next process_request of the same conversation_id, in the user's own "
+    "words, or with resume_execution.",
     properties={
         "request": {
             "type": "string",
@@ -95,7 +96,9 @@ PROCESS_REQUEST = _definition(
         "conversation_id": _CONVERSATION,
         "context": {
             "type": "object",
-            "description": "Facts for the composition, as a JSON object; normally absent.",
+            "description": "What the caller knows already: `variables` (name: value), `entities` "
+            "(kind, value, label), `language` (fr, en); any other key is read by compositions as "
+            "context.<key>. Normally absent.",
         },
     },
     required=("request",),
