@@ -50,7 +50,7 @@ async def fill_the_disk(journal: SqliteJournal) -> None:
     await begin(journal, "exec_before")
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     for number in range(40):
-        step = StepRecord(f"step_{number}", output="x" * 20_000)
+        step = StepRecord(f"step_{number}", effects="write", output="x" * 20_000)
         await journal.record_step("exec_before", step)
     try:
         await journal.record_step(

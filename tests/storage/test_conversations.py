@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from podium.domain.breaker import BreakerRules
-from podium.domain.conversation import Conversation, ConversationBounds
+from podium.domain.conversation import Conversation, ConversationBounds, Turn
 from podium.domain.errors import PodiumError
 from podium.domain.limits import Limits
 from podium.domain.ports import Conversations
@@ -225,6 +225,44 @@ async def test_secrets_are_not_kept(tmp_path: Path, open_store: Any) -> None:
 
     assert kept == state(**{"a": "my [redacted]", "[redacted]": 1})
     assert b"hunter22" not in all_bytes(tmp_path)
+
+
+async def test_what_another_process_has_saved_counts(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with sqlite(tmp_path, clock) as mine, sqlite(tmp_path, clock) as theirs:
+        await mine.save("ana", "c1", state(a=1), 0)
+        await theirs.save("ana", "c1", state(a=2), 1)
+
+        assert await mine.load("ana", "c1") == (state(a=2), 2)
+
+
+async def test_a_conversation_that_another_process_has_begun_anew_is_the_new_one(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    async with sqlite(tmp_path, clock) as mine, sqlite(tmp_path, clock) as theirs:
+        await mine.save("ana", "c1", state(a=1), 0)
+        clock.time += 101
+        await theirs.sweep()
+        await theirs.save("ana", "c1", state(a=2), 0)
+
+        assert await mine.load("ana", "c1") == (state(a=2), 1)
+
+
+async def test_what_is_done_to_a_state_afterwards_is_not_kept(tmp_path: Path) -> None:
+    async with sqlite(tmp_path, FakeClock()) as store:
+        saved = Conversation(
+            turns=(Turn(number=1, request="r", text="r", status="success", params={"p": [1]}),),
+            variables={"a": {"b": [1]}},
+        )
+        await store.save("ana", "c1", saved, 0)
+        saved.variables["a"]["b"].append(2)
+        loaded, _ = await store.load("ana", "c1")
+        loaded.turns[0].params["p"].append(2)
+        loaded.variables["a"]["b"].append(3)
+        again, _ = await store.load("ana", "c1")
+
+    assert (again.variables, again.turns[0].params) == ({"a": {"b": [1]}}, {"p": [1]})
 
 
 async def test_the_file_is_private_and_does_not_name_who_talked(tmp_path: Path) -> None:

@@ -173,6 +173,110 @@ async def test_a_step_before_its_execution_is_kept(journal: SqliteJournal) -> No
     assert stored == finished("exec_early", steps={"s": StepRecord("s", status="done")})
 
 
+async def test_others_see_what_a_long_execution_has_read_before_it_ends(
+    journal: SqliteJournal, path: Path
+) -> None:
+    execution = finished(status="running", steps={})
+    await journal.record_execution(execution)
+    read = StepRecord("r", status="done", effects="read", output="text")
+    await journal.record_step(execution.id, read)
+
+    async with open_journal(path) as other:
+        with anyio.fail_after(10):
+            while (stored := await other.get(execution.id)) is None:
+                pass
+
+    assert stored == finished(status="running", steps={"r": read})
+
+
+async def test_what_was_read_before_a_durable_write_is_in_the_file_with_it(
+    journal: SqliteJournal, path: Path
+) -> None:
+    execution = finished(status="running", steps={})
+    await journal.record_execution(execution)
+    await journal.record_step(execution.id, StepRecord("r", status="done", effects="read"))
+    await journal.record_step(execution.id, StepRecord("w", effects="write"), durable=True)
+
+    connection = sqlite3.connect(path)
+    steps = connection.execute("SELECT step_id, status FROM steps ORDER BY rowid").fetchall()
+    params = connection.execute("SELECT params FROM executions").fetchall()
+    connection.close()
+
+    assert steps == [("r", "done"), ("w", "running")]
+    assert params == [('{"path":"été","n":3}',)]
+
+
+async def test_a_crash_leaves_no_doubt_about_a_step_that_has_called_nothing(path: Path) -> None:
+    execution = finished(status="running", steps={})
+    async with open_journal(path) as journal:
+        await journal.record_execution(execution)
+        execution.steps["waits_for_a_slot"] = StepRecord("waits_for_a_slot", effects="write")
+        execution.steps["done"] = StepRecord("done", status="done")
+
+    async with open_journal(path) as journal:
+        stored = await journal.get(execution.id)
+
+    assert stored is not None
+    assert {id_: step.status for id_, step in stored.steps.items()} == {"done": "done"}
+
+
+async def test_an_execution_that_is_closing_counts_as_running_until_its_end_is_recorded(
+    path: Path,
+) -> None:
+    execution = finished(status="running")
+    async with open_journal(path) as journal:
+        await journal.record_execution(execution)
+        execution.status = "success"
+
+    async with open_journal(path) as journal:
+        stored = await journal.get(execution.id)
+
+    assert stored is not None
+    assert stored.error is not None
+    assert (stored.status, stored.error["code"]) == ("error", "interrupted")
+
+
+async def test_what_a_caller_does_to_a_result_afterwards_is_not_recorded(
+    journal: SqliteJournal,
+) -> None:
+    execution = finished(result={"texts": ["a"]})
+    await journal.record_execution(execution)
+    execution.result["texts"].clear()
+
+    stored = await journal.get(execution.id)
+
+    assert stored is not None
+    assert stored.result == {"texts": ["a"]}
+
+
+async def test_a_read_that_cannot_be_recorded_does_not_stop_the_write_after_it(
+    journal: SqliteJournal,
+) -> None:
+    execution = finished(status="running", steps={})
+    await journal.record_execution(execution)
+    odd: Any = 7
+    await journal.record_step(execution.id, StepRecord("r", server_id=odd, status="done"))
+    await journal.record_step(execution.id, StepRecord("w", effects="write"), durable=True)
+
+    stored = await journal.get(execution.id)
+
+    assert stored is not None
+    assert (list(stored.steps), journal.lost_writes) == (["w"], 1)
+
+
+async def test_many_reads_of_one_execution_are_all_kept(journal: SqliteJournal) -> None:
+    execution = finished(status="running", steps={})
+    await journal.record_execution(execution)
+    for number in range(100):
+        step = StepRecord(f"s{number}", status="done", effects="read")
+        execution.steps[step.step_id] = step
+        await journal.record_step(execution.id, step)
+    execution.status = "success"
+    await journal.record_execution(execution)
+
+    assert await journal.get(execution.id) == execution
+
+
 async def test_recent_ones_come_newest_first(journal: SqliteJournal) -> None:
     for number in (2, 3, 1):
         await journal.record_execution(finished(f"exec_{number}", started_at=float(number)))

@@ -11,6 +11,7 @@ QuestionKind = Literal["param", "choice", "confirm", "ask"]
 TurnStatus = Literal["success", "error", "needs_input", "no_match"]
 
 REQUEST_CHARACTERS = 2_000  # of a request that is kept; what can be replayed is shorter
+ENDLESS = 1 << 62  # bytes
 MAX_QUESTION_TRIES = 3  # answers that do not fit; then the question is dropped
 
 
@@ -155,9 +156,19 @@ class Conversation(_Value):
         """Return a JSON object."""
         return self.model_dump(mode="python")
 
+    def to_json(self) -> str:
+        """Return JSON that `from_dict` understands once it is parsed."""
+        try:
+            return self.model_dump_json()
+        except (ValueError, RecursionError):  # half characters, which Python's own JSON escapes
+            return json.dumps(self.to_dict())
+
     def size_bytes(self) -> int:
-        """Return how long its JSON is."""
-        return json_bytes(self.to_dict())
+        """Return how long its JSON is; what cannot be JSON counts as endless."""
+        try:
+            return len(self.to_json().encode())
+        except (TypeError, ValueError, RecursionError):
+            return ENDLESS
 
     def changed(self, **parts: Any) -> Self:
         """Return it with some parts replaced."""
@@ -199,7 +210,7 @@ def json_bytes(value: Any) -> int:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return 1 << 62
+        return ENDLESS
     return len(text.encode("utf-8", "replace"))
 
 

@@ -1,6 +1,7 @@
 """Secrets are replaced before anything is written down or shown."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,6 +20,16 @@ class Redactor:
         self._secrets = sorted(
             {s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True
         )
+        # JSON escapes character by character: what holds a secret holds it escaped.
+        self._escaped = {
+            json.dumps(secret, ensure_ascii=is_ascii)[1:-1]
+            for secret in self._secrets
+            for is_ascii in (True, False)
+        }
+
+    def may_be_in(self, text: str) -> bool:
+        """Return whether JSON text may hold a secret; quicker than `value`, and False is sure."""
+        return bool(self._escaped) and any(escaped in text for escaped in self._escaped)
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""

@@ -57,12 +57,13 @@ class _Frame:
         if not inside.is_round and inside.prefix:  # the composition's own steps are counted already
             reporter.total += len(self._planned)
         try:
-            if len(self._planned) == 1:
-                for planned in self._ready():
-                    await self._play_chain(planned, None)
-            else:
+            ready = self._ready()
+            while len(ready) == 1:  # by itself: a task costs as much as the rest of a step
+                await self._play_to_end(ready[0])
+                ready = self._ready()
+            if ready:
                 async with anyio.create_task_group() as tasks:
-                    for planned in self._ready():
+                    for planned in ready:
                         tasks.start_soon(self._play_chain, planned, tasks)
         finally:
             self._stop.close()
@@ -105,20 +106,22 @@ class _Frame:
             return []
         return [self._planned[step_id] for step_id in self._scheduler.ready()]
 
-    async def _play_chain(self, planned: PlannedStep | None, tasks: TaskGroup | None) -> None:
+    async def _play_chain(self, planned: PlannedStep | None, tasks: TaskGroup) -> None:
         """Play a step, and then one that has become ready with it; others get their own task."""
         while planned is not None:
-            ending = await self._play_one(planned)
-            if ending == "waiting":
-                self._scheduler.hold(planned.step.id)
-            else:
-                self._scheduler.finish(planned.step.id)
-                self._judge(ending)
+            await self._play_to_end(planned)
             ready = self._ready()
             planned = ready[0] if ready else None
             for other in ready[1:]:
-                if tasks is not None:
-                    tasks.start_soon(self._play_chain, other, tasks)
+                tasks.start_soon(self._play_chain, other, tasks)
+
+    async def _play_to_end(self, planned: PlannedStep) -> None:
+        ending = await self._play_one(planned)
+        if ending == "waiting":
+            self._scheduler.hold(planned.step.id)
+            return
+        self._scheduler.finish(planned.step.id)
+        self._judge(ending)
 
     def _judge(self, ending: str) -> None:
         """Stop the others once nothing they do can change what comes of the frame."""
@@ -250,7 +253,7 @@ class _Frame:
             self._inside.doubtful.add(record.step_id)
             is_leaf = isinstance(site.spot.planned.step, ToolStep)
             if is_leaf and not any(path != record.step_id for path in site.doubtful | site.out):
-                self._session.in_doubt[record.step_id] = None
+                self._session.note_doubt(record.step_id)
         now = self._session.outside.clock.monotonic()
         record.duration_ms = milliseconds(now - (site.began or now))
 

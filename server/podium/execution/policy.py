@@ -1,5 +1,6 @@
 """When a failed call is made again, how long to wait before it, and how many run at once."""
 
+import functools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class RetryRule:
 def retry_rule(retry: Retry | None, max_retries: int) -> RetryRule:
     """Return the rule of a step: its own, else the configuration's."""
     if retry is None:
-        return RetryRule(attempts=max_retries + 1)
+        return _configured_rule(max_retries)
     return RetryRule(
         retry.attempts,
         retry.first_seconds,
@@ -62,6 +63,11 @@ def retry_rule(retry: Retry | None, max_retries: int) -> RetryRule:
         frozenset(retry.codes),
         retry.writes,
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _configured_rule(max_retries: int) -> RetryRule:
+    return RetryRule(attempts=max_retries + 1)
 
 
 def may_repeat(error: PodiumError, effects: Effects, rule: RetryRule, *, idempotent: bool) -> bool:

@@ -48,40 +48,30 @@ class Pool:
         """Wait for a slot here and in every pool around; return what `give` wants back."""
         held: Held = []
         pool: Pool | None = self
+        is_granted = False
         try:
             while pool is not None:
-                held.append((pool, await pool.one(rank)))
+                ticket = Ticket(rank)
+                is_granted = pool._slots.request(ticket)  # noqa: SLF001 - of the same class
+                held.append((pool, ticket))
+                if not is_granted:
+                    await pool._turn(ticket)  # noqa: SLF001 - as above
+                pool.most_used = max(pool.most_used, pool.used)
                 # The primary step of one execution is not more than that of another.
                 pool, rank = pool.around, "high" if rank == "primary" else rank
+            if is_granted:  # calls that never wait let others in here
+                await checkpoint()
         except BaseException:
             give(held)
             raise
         return held
 
-    async def one(self, rank: Rank) -> Ticket:
-        """Wait for a slot here alone."""
-        ticket = Ticket(rank)
-        if self._slots.request(ticket):
-            if self.around is None:  # once for all pools; calls that never wait let others in so
-                await self._still_wanted(ticket)
-        else:
-            granted = self._granted[ticket] = anyio.Event()
-            try:
-                await granted.wait()
-            except BaseException:
-                self._give_back(ticket)
-                raise
-            finally:
-                del self._granted[ticket]
-        self.most_used = max(self.most_used, self._slots.used)
-        return ticket
-
-    async def _still_wanted(self, ticket: Ticket) -> None:
+    async def _turn(self, ticket: Ticket) -> None:
+        granted = self._granted[ticket] = anyio.Event()
         try:
-            await checkpoint()
-        except BaseException:
-            self._give_back(ticket)
-            raise
+            await granted.wait()
+        finally:
+            del self._granted[ticket]
 
     def _give_back(self, ticket: Ticket) -> None:
         following = self._slots.give_back(ticket)

@@ -1,7 +1,6 @@
 """What watchers hear of an execution, and its timeline."""
 
 import logging
-from typing import Any
 
 import anyio
 
@@ -95,9 +94,9 @@ class Reporter:
         if len(timeline) >= _ROOM.get(kind, TIMELINE_ENTRIES - 1):
             return
         ms = round(1000 * (self._clock.monotonic() - self._began), 3)
-        entry: dict[str, Any] = {"ms": ms, "event": kind, "step": step_id}
-        entry["note"] = note if len(note) <= NOTE_CHARACTERS else note[:NOTE_CHARACTERS] + "…"
-        timeline.append(entry)
+        if len(note) > NOTE_CHARACTERS:
+            note = note[:NOTE_CHARACTERS] + "…"
+        timeline.append({"ms": ms, "event": kind, "step": step_id, "note": note})
 
     async def _tell(self, event: Event) -> None:
         if self._listener is None:

@@ -48,6 +48,8 @@ def _object_fits(value: dict[Any, Any], schema: dict[str, Any], depth: int) -> b
     if not all(isinstance(name, str) and name in value for name in required):
         return False
     others = schema.get("additionalProperties", True)
+    if not properties and others is True:
+        return True
     return all(
         fits_plainly(item, properties.get(name, others), depth) for name, item in value.items()
     )

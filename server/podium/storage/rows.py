@@ -2,28 +2,27 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from podium.domain.errors import InterruptedExecutionError
-from podium.domain.execution import Execution, Question, StepRecord
+from podium.domain.execution import Execution, ExecutionStatus, Question, StepRecord
 from podium.domain.past import PastRequest
 from podium.domain.redaction import Redactor
 
 PREVIEW_CHARACTERS = 2_000  # of a value too long to keep
 HIGHEST_CHARACTER = "\U0010ffff"
 
-Statement = tuple[str, dict[str, Any]]
+Statement = tuple[str, Sequence[tuple[Any, ...]]]
+"""SQL, and the rows of values it is executed with."""
 
 SAVE_EXECUTION = """
 INSERT INTO executions (id, composition_id, user_id, conversation_id, request, intent_type, status,
     started_at, duration_ms, params, result, files, error, step_order, owner, question,
     went_without, is_resumable, timeline)
-VALUES (:id, :composition_id, :user_id, :conversation_id, :request, :intent_type, :status,
-    :started_at, :duration_ms, :params, :result, :files, :error, :step_order, :owner, :question,
-    :went_without, :is_resumable, :timeline)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET composition_id = excluded.composition_id,
     user_id = excluded.user_id, conversation_id = excluded.conversation_id,
     request = excluded.request, intent_type = excluded.intent_type, status = excluded.status,
@@ -34,13 +33,12 @@ ON CONFLICT (id) DO UPDATE SET composition_id = excluded.composition_id,
     is_resumable = excluded.is_resumable, timeline = excluded.timeline
 """
 EXPECT_EXECUTION = """
-INSERT INTO executions (id, owner) VALUES (:execution_id, :owner) ON CONFLICT (id) DO NOTHING
+INSERT INTO executions (id, owner) VALUES (?, ?) ON CONFLICT (id) DO NOTHING
 """
 SAVE_STEP = """
 INSERT INTO steps (execution_id, step_id, server_id, tool_id, status, attempts, started_at,
     duration_ms, effects, inputs, output, error, kind, is_cached)
-VALUES (:execution_id, :step_id, :server_id, :tool_id, :status, :attempts, :started_at,
-    :duration_ms, :effects, :inputs, :output, :error, :kind, :is_cached)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (execution_id, step_id) DO UPDATE SET server_id = excluded.server_id,
     tool_id = excluded.tool_id, status = excluded.status, attempts = excluded.attempts,
     started_at = excluded.started_at, duration_ms = excluded.duration_ms,
@@ -49,7 +47,7 @@ ON CONFLICT (execution_id, step_id) DO UPDATE SET server_id = excluded.server_id
 """
 PRUNE = """
 DELETE FROM executions WHERE status <> 'running' AND rowid IN (
-    SELECT rowid FROM executions ORDER BY started_at DESC, rowid DESC LIMIT :most OFFSET :keep)
+    SELECT rowid FROM executions ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?)
 """
 _RUNNING_OWNERS = "SELECT DISTINCT owner FROM executions WHERE status = 'running'"
 _INTERRUPT_STEPS = """
@@ -80,48 +78,56 @@ class Encoder:
         self._redactor = redactor
         self._value_bytes = value_bytes
 
-    def execution(self, execution: Execution, owner_id: str) -> Statement:
-        """Return what saves an execution without its steps."""
-        return SAVE_EXECUTION, {
-            "id": execution.id,
-            "composition_id": self._text(execution.composition_id),
-            "user_id": self._text(execution.user_id),
-            "conversation_id": self._text(execution.conversation_id),
-            "request": self._text(execution.request),
-            "intent_type": execution.intent_type and self._text(execution.intent_type),
-            "status": execution.status,
-            "started_at": execution.started_at,
-            "duration_ms": execution.duration_ms,
-            "params": self._json(execution.params),
-            "result": self._json(execution.result),
-            "files": self._json(execution.files),
-            "error": self._json(execution.error),
-            "step_order": json.dumps(list(execution.steps)),
-            "owner": owner_id,
-            "question": self._json(execution.question and execution.question.to_dict()),
-            "went_without": self._json(list(execution.went_without) or None),
-            "is_resumable": execution.is_resumable,
-            "timeline": self._json(execution.timeline or None),
-        }
+    def execution(
+        self, execution: Execution, owner_id: str, *, status: ExecutionStatus | None = None
+    ) -> Statement:
+        """Return what saves an execution without its steps; with the `status` given, if any."""
+        text, json_of = self._text, self._json
+        values = (
+            execution.id,
+            text(execution.composition_id),
+            text(execution.user_id),
+            text(execution.conversation_id),
+            text(execution.request),
+            execution.intent_type and text(execution.intent_type),
+            status or execution.status,
+            execution.started_at,
+            execution.duration_ms,
+            json_of(execution.params),
+            json_of(execution.result),
+            json_of(execution.files),
+            json_of(execution.error),
+            self._dump(list(execution.steps)).decode(),
+            owner_id,
+            json_of(execution.question and execution.question.to_dict()),
+            json_of(list(execution.went_without) or None),
+            execution.is_resumable,
+            json_of(execution.timeline or None),
+        )
+        return SAVE_EXECUTION, [values]
 
-    def step(self, execution_id: str, step: StepRecord) -> Statement:
-        """Return what saves a step."""
-        return SAVE_STEP, {
-            "execution_id": execution_id,
-            "step_id": step.step_id,
-            "server_id": self._text(step.server_id),
-            "tool_id": self._text(step.tool_id),
-            "status": step.status,
-            "attempts": step.attempts,
-            "started_at": step.started_at,
-            "duration_ms": step.duration_ms,
-            "effects": step.effects,
-            "inputs": self._json(step.inputs),
-            "output": self._json(step.output),
-            "error": self._json(step.error),
-            "kind": step.kind,
-            "is_cached": step.is_cached,
-        }
+    def steps(self, execution_id: str, steps: Iterable[StepRecord]) -> Statement:
+        """Return what saves steps."""
+        return SAVE_STEP, [self._step(execution_id, step) for step in steps]
+
+    def _step(self, execution_id: str, step: StepRecord) -> tuple[Any, ...]:
+        text, json_of = self._text, self._json
+        return (
+            execution_id,
+            step.step_id,
+            text(step.server_id),
+            text(step.tool_id),
+            step.status,
+            step.attempts,
+            step.started_at,
+            step.duration_ms,
+            step.effects,
+            json_of(step.inputs),
+            json_of(step.output),
+            json_of(step.error),
+            step.kind,
+            step.is_cached,
+        )
 
     def _text(self, text: str) -> str:
         kept = self._redactor.text(clean(text))
@@ -132,13 +138,19 @@ class Encoder:
         if value is None:
             return None
         try:
-            data = self._dump(self._redactor.value(value))
+            data = self._redacted(value)
         except (TypeError, ValueError, RecursionError):
             data = orjson.dumps({"unwritable": True, "type": type(value).__name__})
         if len(data) > self._value_bytes:
             preview = data[: min(PREVIEW_CHARACTERS, self._value_bytes)].decode("utf-8", "ignore")
             data = orjson.dumps({"truncated": True, "bytes": len(data), "preview": preview})
         return data.decode()
+
+    def _redacted(self, value: Any) -> bytes:
+        data = self._dump(value)
+        if self._redactor.may_be_in(data.decode()):  # most hold none, and are not taken apart
+            return self._dump(self._redactor.value(value))
+        return data
 
     def _dump(self, value: Any) -> bytes:
         try:
@@ -148,7 +160,7 @@ class Encoder:
 
     def _plain(self, value: Any) -> Any:
         for plain in _PLAIN_TYPES:
-            if isinstance(value, plain):  # of a class of its own; its texts are redacted by now
+            if isinstance(value, plain):  # of a class of its own
                 return plain(value)
         return list(value) if isinstance(value, tuple) else self._redactor.text(str(value))
 
@@ -165,6 +177,8 @@ _PLAIN_ONLY = (
 
 def clean(text: str) -> str:
     """Return text that SQLite can hold: half characters become question marks."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "replace").decode()
 
 

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -21,7 +21,7 @@ from anyio.lowlevel import EventLoopToken, current_token
 from podium.domain.errors import JournalError
 from podium.storage.database import connect, identity, is_corrupt, set_aside
 
-QUEUED_JOBS = 1_024  # what may wait before callers do; one job holds a few values of 64 kB at most
+QUEUED_JOBS = 1_024  # what may wait before callers do; a job holds some values of 64 kB at most
 BATCH_JOBS = 512
 GATHER_SECONDS = 0.05  # for more lazy writes: waking the thread for each costs more than writing it
 ROOM_SECONDS = 5.0  # how long a caller waits for room in the queue
@@ -29,8 +29,10 @@ ANSWER_SECONDS = 30.0  # how long a caller waits for its job; several batches on
 CLOSE_SECONDS = 10.0  # how long closing waits for what is queued
 
 Work = Callable[[sqlite3.Connection], Any]
-JobKind = Literal["lazy", "durable", "upkeep", "read"]
+JobKind = Literal["lazy", "durable", "upkeep", "read", "nudge"]
 
+_UNHURRIED = frozenset({"lazy", "nudge"})
+_WRITES_NOTHING = frozenset({"read", "nudge"})
 _OF_THE_FILE = (sqlite3.OperationalError, OSError, JournalError)  # every job would fail alike
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ _logger = logging.getLogger(__name__)
 class _Job:
     work: Work
     kind: JobKind
-    done: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event | None = None  # where somebody waits
     value: Any = None
     error: Exception | None = None
 
@@ -52,10 +54,17 @@ class _Job:
 class Writer:
     """The thread and the way to it. Made, used and closed in one event loop."""
 
-    def __init__(self, path: Path, before_connect: Callable[[], None]) -> None:
-        """Remember the file; `before_connect` runs in the thread before each opening of it."""
+    def __init__(
+        self, path: Path, before_connect: Callable[[], None], after_batch: Callable[[], None]
+    ) -> None:
+        """Remember the file; `before_connect` runs in the thread before each opening of it.
+
+        `after_batch` runs in the event loop after each batch, and soon after a `nudge`.
+        """
         self._path = path
         self._before_connect = before_connect
+        self._after_batch = after_batch
+        self._is_nudged = False
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._room = anyio.Semaphore(QUEUED_JOBS)
         self._is_urgent = Event()
@@ -85,7 +94,27 @@ class Writer:
 
     async def submit(self, work: Work) -> None:
         """Queue a write and return; if it fails, it is counted in `lost_writes`."""
-        await self._queue(_Job(work, "lazy"))
+        if not self.submit_now(work):
+            await self._queue(_Job(work, "lazy"))
+
+    def submit_now(self, work: Work) -> bool:
+        """Queue a write as `submit` does, if there is room; return whether it is queued."""
+        if self._is_closed or not self._takes_room():
+            return False
+        self._put(_Job(work, "lazy"))
+        return True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `submit_now` would queue a write."""
+        return not self._is_closed and self._room.value > 0
+
+    def nudge(self) -> None:
+        """Have `after_batch` called within a few times `GATHER_SECONDS`."""
+        # If there is no room, then there is a batch after which it is called.
+        if not self._is_nudged and not self._is_closed and self._takes_room():
+            self._is_nudged = True
+            self._put(_Job(_nothing, "nudge"))
 
     async def perform(self, work: Work, kind: JobKind) -> Any:
         """Return what the work returns, once it is committed (and on the disk, if `durable`).
@@ -94,12 +123,13 @@ class Writer:
             JournalError: it could not be done.
 
         """
-        job = _Job(work, kind)
+        done = anyio.Event()
+        job = _Job(work, kind, done)
         if not await self._queue(job):
             raise _unavailable(self._path, "it is closed or its queue is full")
         with anyio.move_on_after(ANSWER_SECONDS):
-            await job.done.wait()
-        if not job.done.is_set():
+            await done.wait()
+        if not done.is_set():
             raise _unavailable(self._path, f"no answer within {ANSWER_SECONDS:g} s")
         if isinstance(job.error, JournalError):
             raise job.error
@@ -109,16 +139,25 @@ class Writer:
 
     async def _queue(self, job: _Job) -> bool:
         if not self._is_closed and await self._has_room():
-            self._jobs.put(job)
-            if job.kind != "lazy" or self._room.value < QUEUED_JOBS // 2:
-                self._is_urgent.set()
+            self._put(job)
             return True
         self.lost_writes += job.is_record
         return False
 
-    async def _has_room(self) -> bool:
-        with suppress(anyio.WouldBlock):
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if job.kind not in _UNHURRIED or self._room.value < QUEUED_JOBS // 2:
+            self._is_urgent.set()
+
+    def _takes_room(self) -> bool:
+        try:
             self._room.acquire_nowait()
+        except anyio.WouldBlock:
+            return False
+        return True
+
+    async def _has_room(self) -> bool:
+        if self._takes_room():
             return True
         if self._is_failing:  # room will not come soon, and executions go on
             return False
@@ -131,8 +170,12 @@ class Writer:
         """Tell the callers; runs in the event loop."""
         for job in jobs:
             self.lost_writes += job.error is not None and job.is_record
-            job.done.set()
+            self._is_nudged = self._is_nudged and job.kind != "nudge"
+            if job.done is not None:
+                job.done.set()
             self._room.release()
+        if not self._is_closed:
+            self._after_batch()
 
     # --- in the thread
 
@@ -140,15 +183,17 @@ class Writer:
         is_open = True
         while is_open:
             batch, is_open = self._next_batch()
-            self._write([job for job in batch if job.kind != "read"])
+            self._write([job for job in batch if job.kind not in _WRITES_NOTHING])
             self._read([job for job in batch if job.kind == "read"])
+            if nudges := [job for job in batch if job.kind == "nudge"]:
+                self._tell(nudges)
         self._disconnect()
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
         batch: list[_Job] = []
         try:
             job = self._jobs.get()
-            if job is not None and job.kind == "lazy":
+            if job is not None and job.kind in _UNHURRIED:
                 self._is_urgent.wait(GATHER_SECONDS)
             self._is_urgent.clear()
             while job is not None:
@@ -240,6 +285,10 @@ class Writer:
             from_thread.run_sync(self._finish, jobs, token=self._token)
         except RuntimeError:  # the event loop has ended before us; nobody waits any more
             _logger.debug("the event loop ended before the journal %s was closed", self._path)
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    """Be the work of a nudge."""
 
 
 def _unavailable(path: Path, reason: str) -> JournalError:
