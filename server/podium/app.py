@@ -92,6 +92,7 @@ class Orchestrator(PlainOrchestrator):
             checker = Checker(
                 max_steps=options.max_steps_per_composition,
                 max_depth=options.max_depth,
+                max_rounds=settings.limits.max_iterations,
                 library=data.compositions,
             )
             runner = Runner(
@@ -146,7 +147,7 @@ class Orchestrator(PlainOrchestrator):
                     prefix=settings.prefix,
                     drain_seconds=settings.health.drain_seconds,
                     http=http_limits_of(settings),
-                    faults=tuple(data.faults),
+                    faults=data.lasting_faults,
                 )
             )
 
@@ -320,6 +321,7 @@ async def check_workspace(
         max_steps=settings.orchestrator.max_steps_per_composition,
         functions=data.transformers.names(),
         max_depth=settings.orchestrator.max_depth,
+        max_rounds=settings.limits.max_iterations,
         library=data.compositions,
     )
     for stored in data.compositions.all():

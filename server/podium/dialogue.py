@@ -30,6 +30,7 @@ from podium.intents.context.moves import (
     Unclear,
 )
 from podium.intents.context.preparing import prepare
+from podium.text.language import guess_language
 
 MAX_DECISIONS = 4  # of one request, when others answer the same question at the same moment
 
@@ -172,6 +173,19 @@ class Dialogue:
 
         said = replace(turn, language=question.language)
         return await self._made(thread, await self._decided(thread, decided), said)
+
+    async def keep_question(self, thread: Thread, reply: Reply, turn: Turning) -> None:
+        """Have the conversation answer what an execution asks that no message of it has begun.
+
+        Only one question is open: another one is left behind.
+        """
+        if reply.status != "needs_input":
+            return
+        other = thread.state.question
+        if other is not None and await self._memory.claim(thread, other):
+            await self._cancel(other)
+        turn = replace(turn, language=guess_language(reply.message))
+        await self._remember(thread, reply, None, "", turn, ())
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now()).astimezone()

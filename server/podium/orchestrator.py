@@ -23,7 +23,7 @@ from podium.domain.composition import (
     ToolStep,
     all_steps,
 )
-from podium.domain.conversation import ConversationBounds
+from podium.domain.conversation import Conversation, ConversationBounds
 from podium.domain.errors import (
     CompositionInvalidError,
     Fault,
@@ -142,11 +142,11 @@ class Orchestrator:
             _refuse_strange_ids(user_id, conversation_id)
             known = _json_object("context", context)
             analysis = await self._understood(request)
-            language = _wanted_language(known) or analysis.language
             asked = Request(request, user_id or "", conversation)
             thread = await self._memory.open(
                 asked.user_id, conversation, known, is_new=not conversation_id
             )
+            language = _wanted_language(known) or _language_of(analysis, request, thread.state)
             reply = await self._dialogue.turn(
                 thread,
                 Turning(asked, language, known, on_event, asker),
@@ -189,6 +189,7 @@ class Orchestrator:
             reply = await self._dialogue.answered(thread, execution, given, turn)
             if reply is None:
                 reply = await self.play_on(execution.id, given, turn)
+                await self._dialogue.keep_question(thread, reply, turn)
         except PodiumError as error:
             reply = error_reply(
                 error, language, conversation_id=conversation, composition_id=name or None
@@ -290,21 +291,22 @@ class Orchestrator:
             InvalidParamsError: params or answers do not fit.
 
         """
-        checkpoint = await self._checkpoint(execution_id)
+        checkpoint = await self._claimed(execution_id)
         before = checkpoint.execution
-        params, answers = _apart(given, checkpoint)
-        stored = self._stored(checkpoint.composition)
-        checked = checked_params(stored.composition, {**before.params, **params}, is_strict=True)
-        plan = self._plan(stored, checked)
-        if not await self._stages.checkpoints.claim(before.id):
-            raise NotResumableError(
-                f"execution '{before.id}' is being played on already",
-                hint=f"see how it goes: podium executions {before.id}",
-            )
-        execution = replace(
-            before, params=checked, status="running", question=None, error=None, is_resumable=False
-        )
         try:
+            params, answers = _apart(given, checkpoint)
+            stored = self._stored(checkpoint.composition)
+            params = {**before.params, **params}
+            checked = checked_params(stored.composition, params, is_strict=True)
+            plan = self._plan(stored, checked)
+            execution = replace(
+                before,
+                params=checked,
+                status="running",
+                question=None,
+                error=None,
+                is_resumable=False,
+            )
             await self._stages.runner.run(
                 plan,
                 execution,
@@ -322,8 +324,8 @@ class Orchestrator:
         intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
         return reply_of(execution, intent, str(checkpoint.context.get("language", "en")))
 
-    async def _checkpoint(self, execution_id: str) -> Checkpoint:
-        checkpoint = await self._stages.checkpoints.load(execution_id)
+    async def _claimed(self, execution_id: str) -> Checkpoint:
+        checkpoint = await self._stages.checkpoints.claim(execution_id)
         if checkpoint is not None:
             return checkpoint
         played = await self._stages.journal.get(execution_id)
@@ -396,6 +398,11 @@ class Orchestrator:
             asked = Request("", user_id or "", conversation)
             context = {"request": "", "user_id": asked.user_id, "language": "en"}
             reply = await self._play(plan, checked, asked, context, on_event, asker)
+            if reply.status == "needs_input":
+                is_new = not conversation_id
+                thread = await self._memory.open(asked.user_id, conversation, is_new=is_new)
+                turn = Turning(asked, "en", {}, on_event, asker)
+                await self._dialogue.keep_question(thread, reply, turn)
         except PodiumError as error:
             reply = error_reply(error, "en", conversation_id=conversation, composition_id=name)
         except Exception as error:
@@ -602,8 +609,8 @@ class Orchestrator:
 
     @property
     def faults(self) -> tuple[WorkspaceError, ...]:
-        """The files of the workspace that could not be used, and why."""
-        return self._stages.faults
+        """The files of the workspace that cannot be used, and why; of the patterns as of now."""
+        return (*self._stages.faults, *self._stages.matcher.library.faults)
 
     @property
     def relay(self) -> Relay:
@@ -646,7 +653,7 @@ def _why_not(execution: Execution | None) -> str:
         return "it has ended well"
     if execution is not None and execution.status == "running":
         return "it is running"
-    return "what it had done so far is no longer kept"
+    return "it is being played on already, or what it had done so far is no longer kept"
 
 
 def _note_result(record: StepRecord, result: Message) -> None:
@@ -724,6 +731,13 @@ def _refuse_strange_ids(*ids: Any) -> None:
 def _wanted_language(context: Mapping[str, Any]) -> str | None:
     language = context.get("language")
     return language if language in ("fr", "en") else None
+
+
+def _language_of(analysis: Analysis, request: str, conversation: Conversation) -> str:
+    """Return the language to reply in; what says nothing about it goes on in that spoken so far."""
+    if analysis.intent is not None:
+        return analysis.language
+    return guess_language(request, "fr" if conversation.language == "fr" else "en")
 
 
 def _text_or_empty(value: Any) -> str:

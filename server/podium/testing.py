@@ -244,9 +244,9 @@ class MemoryCheckpoints:
         """Return a copy, or None."""
         return deepcopy(self.kept.get(execution_id))
 
-    async def claim(self, execution_id: str) -> bool:
+    async def claim(self, execution_id: str) -> Checkpoint | None:
         """Take it, once."""
-        return self.kept.pop(execution_id, None) is not None
+        return self.kept.pop(execution_id, None)
 
     async def discard(self, execution_id: str) -> None:
         """Forget it."""

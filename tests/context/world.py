@@ -33,6 +33,7 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
     "bare": {"files": ["x.md", "y.md"], "directories": []},
     "one": {"files": ["one/only.md"], "directories": []},
     "mixed": {"files": ["mixed/a.md", "mixed/b.md"], "directories": ["mixed/s", "mixed/t"]},
+    "odd": {"files": ["odd/a.md", "odd/b.md"], "directories": ["odd/s"]},
     "two": {"files": ["two/l.md", "two/r.md"], "directories": []},
     "empty": {"files": [], "directories": []},
     "many": {"files": [f"many/{n:02}.md" for n in range(1, 31)], "directories": []},
@@ -50,6 +51,7 @@ class World:
         clock: FakeClock | None = None,
         bounds: ConversationBounds | None = None,
         journal: MemoryJournal | None = None,
+        checkpoints: MemoryCheckpoints | None = None,
     ) -> None:
         patterns, templates = folder / "patterns", folder / "compositions" / "templates"
         if not patterns.exists():
@@ -61,6 +63,7 @@ class World:
                 path.write_text(json.dumps(composition), "utf-8")
         self.upstreams, self.clock = FakeUpstreams(), clock or FakeClock()
         self.journal = journal or MemoryJournal()
+        self.checkpoints = checkpoints or MemoryCheckpoints()
         bounds = bounds or ConversationBounds()
         self.store = conversations or MemoryConversations(self.clock, bounds)
         self._add_tools()
@@ -79,12 +82,13 @@ class World:
                     clock=self.clock,
                     limits=limits,
                     settings=RunnerSettings(),
+                    checkpoints=self.checkpoints,
                 ),
                 upstreams=self.upstreams,
                 relay=FakeRelay(),
                 journal=self.journal,
                 conversations=self.store,
-                checkpoints=MemoryCheckpoints(),
+                checkpoints=self.checkpoints,
                 conversation_bounds=bounds,
                 transformers=transformers,
                 clock=self.clock,

@@ -224,6 +224,21 @@ async def test_only_one_of_two_plays_it_on(world: Scene) -> None:
     assert world.called().count("s.write") == 2  # the one that failed, and one more
 
 
+async def test_what_was_written_and_what_is_in_doubt_is_told_of_rounds_too(world: Scene) -> None:
+    each = {"id": "each", "undo": True, "steps": [
+        step("one", "write", arguments={"path": "0"}, undo={"server_id": "s", "tool_id": "read",
+             "arguments": {"path": "0"}}, effects="write"),
+        {"id": "all", "iterations": "['a', 'b', 'c']", "depends_on": ["one"], "concurrency": 1,
+         "steps": [step("put", "write", input_mapping={"path": "$item"})]},
+    ]}  # fmt: skip
+    world.failures = [lambda: ToolResult(({"type": "text", "text": "0"},))] * 2 + [lost]
+
+    failed = await world.orchestrator.execute_composition(each)
+
+    assert failed["execution_info"]["wrote"] == ["all[0].put"]  # `one` was undone
+    assert failed["execution_info"]["in_doubt"] == ["all", "all[1].put"]
+
+
 async def test_somebody_elses_execution_does_not_exist(world: Scene) -> None:
     world.failures = [full]
     failed = await world.copy(user_id="ana")

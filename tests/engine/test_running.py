@@ -12,6 +12,7 @@ from podium.domain.composition import Composition
 from podium.domain.errors import UpstreamTimeoutError
 from podium.domain.execution import Execution, StepRecord
 from podium.domain.limits import Limits
+from podium.domain.ports import ResultCache
 from podium.execution import policy
 from podium.execution.pool import Pool
 from podium.execution.runner import Runner, RunnerSettings
@@ -25,6 +26,7 @@ from podium.testing import (
     MemoryJournal,
     VirtualTimeLoop,
 )
+from tests.engine.scripted import ScriptedCache
 
 pytestmark = pytest.mark.anyio
 
@@ -37,11 +39,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class World:
     """A runner over fakes, with a tool that takes a second."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, cache: ResultCache | None = None, **settings: Any) -> None:
         self.upstreams, clock, limits = FakeUpstreams(), LoopClock(), Limits()
         self.timeouts: list[float | None] = []
-        self.upstreams.add("s.slow", self._slow)
-        self.upstreams.add("s.pen", self._slow, effects="write")
+        self.upstreams.add("s.slow", self.slow)
+        self.upstreams.add("s.pen", self.slow, effects="write")
         self.runner = Runner(
             upstreams=self.upstreams,
             evaluator=Evaluator(Transformers(), clock=clock, limits=limits),
@@ -49,9 +51,10 @@ class World:
             clock=clock,
             limits=limits,
             settings=RunnerSettings(**settings),
+            cache=cache,
         )
 
-    async def _slow(self, _: dict[str, Any]) -> Any:
+    async def slow(self, _: dict[str, Any]) -> Any:
         await anyio.sleep(1)
         return {}
 
@@ -114,7 +117,7 @@ async def test_the_time_that_is_left_goes_down_to_the_call() -> None:
     world = World()
     noting = Noting()
     noting.seconds = []
-    noting.add("s.slow", world._slow)
+    noting.add("s.slow", world.slow)
     world.runner.outside.upstreams.__class__ = Noting  # the same tools, and they take notes
     world.upstreams.seconds = noting.seconds  # type: ignore[attr-defined]
 
@@ -167,6 +170,18 @@ async def test_hits_and_misses_are_counted() -> None:
 
     reuse = world.runner.reuse
     assert (reuse.hits, reuse.misses, reuse.shared) == (0, 1, 1)
+
+
+async def test_a_result_is_not_used_once_its_tool_is_defined_otherwise() -> None:
+    world = World(cache=ScriptedCache())
+    told = {"type": "object", "properties": {"unit": {"default": "mile"}}}
+
+    await world.play(step("a", cache=True))
+    await world.play(step("a", cache=True))
+    world.upstreams.add("s.slow", world.slow, input_schema=told)
+    await world.play(step("a", cache=True))
+
+    assert (world.runner.reuse.hits, world.runner.reuse.misses) == (1, 2)
 
 
 async def test_a_long_timeline_keeps_its_end() -> None:

@@ -51,6 +51,20 @@ async def test_healthz_shows_how_busy_it_is_and_what_the_cache_spares(tmp_path: 
 
 
 @pytest.mark.slow
+async def test_healthz_shows_files_that_cannot_be_used(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, "well")
+    patterns = folder / "patterns"
+    patterns.mkdir(parents=True, exist_ok=True)
+    (patterns / "a.json").write_text('{"patterns": [{"name": "go", "sentences": "go ("}]}')
+
+    async with served_on_http(folder) as (url, _):
+        (fault,) = (await healthz(url))["faults"]
+
+    assert "a.json:1" in fault
+    assert "'(' is never closed" in fault
+
+
+@pytest.mark.slow
 async def test_healthz_shows_what_is_left_alone_asleep_and_noisy(tmp_path: Path) -> None:
     folder = workspace(
         tmp_path,

@@ -85,9 +85,15 @@ QUESTIONS = {
         "Who is it?",
         {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
     ),
+    "only": Question(
+        "only",
+        "ask",
+        "What is the answer?",
+        {"type": "object", "properties": {"answer": {"type": "string"}}},
+    ),
     "deep": Question("deep", "ask", "Which ones?", {"type": "array", "items": {"type": "object"}}),
 }
-"""By the request that asks it; no form of the protocol can ask for the last one."""
+"""By the request that asks it; no form of the protocol asks for the last two."""
 
 
 class SilentRelay:
@@ -286,6 +292,8 @@ class FakeOrchestrator:
 
     def workload(self) -> dict[str, Any]:
         return {"workers": {"busy": 0, "limit": 64, "capacity_score": 1.0}}
+
+    faults = ()
 
     def statuses(self) -> list[UpstreamStatus]:
         return [UpstreamStatus("files", "ready", tools=2)]

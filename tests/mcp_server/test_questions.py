@@ -101,12 +101,13 @@ async def test_a_client_without_forms_gets_the_question_in_the_reply(era):
     assert result.structured_content["execution_id"] == "exec_1"
 
 
-async def test_what_no_form_can_ask_stays_in_the_reply(era):
+@pytest.mark.parametrize("question", ["only", "deep"])
+async def test_what_no_form_can_ask_stays_in_the_reply(era, question):
     person = Person()
 
-    result, _ = await ask(era, person, "process_request", {"request": "deep"})
+    result, _ = await ask(era, person, "process_request", {"request": question})
 
-    assert result.structured_content["question"]["id"] == "deep"
+    assert result.structured_content["question"]["id"] == question
     assert person.asked == []
 
 

@@ -85,8 +85,27 @@ async def test_only_one_may_play_it_on(tmp_path: Path) -> None:
     one, other = folder_of(tmp_path), folder_of(tmp_path)
     await one.save(checkpoint())
 
-    assert [await one.claim("exec_1"), await other.claim("exec_1")] == [True, False]
+    assert [await one.claim("exec_1"), await other.claim("exec_1")] == [checkpoint(), None]
     assert await other.load("exec_1") is None
+
+
+async def test_who_takes_it_gets_it_as_it_is_then(tmp_path: Path) -> None:
+    one, other = folder_of(tmp_path), folder_of(tmp_path)
+    await one.save(checkpoint())
+    await other.load("exec_1")
+    await one.claim("exec_1")
+    await one.save(checkpoint(spent_seconds=2.0))
+
+    assert await other.claim("exec_1") == checkpoint(spent_seconds=2.0)
+
+
+async def test_one_that_cannot_be_read_stays_for_who_can(tmp_path: Path) -> None:
+    await folder_of(tmp_path).save(checkpoint())
+
+    with pytest.raises(JournalError, match="secret"):
+        await folder_of(tmp_path, secrets=()).claim("exec_1")
+
+    assert await folder_of(tmp_path).claim("exec_1") == checkpoint()
 
 
 async def test_one_that_failed_again_can_be_played_on_again(tmp_path: Path) -> None:

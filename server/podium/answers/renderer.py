@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from podium.domain.errors import PodiumError
-from podium.domain.execution import Execution, ExecutionStatus, StepStatus
+from podium.domain.execution import Execution, ExecutionStatus
 from podium.domain.intent import Intent, Suggestion
 from podium.domain.request import Reply, ReplyStatus
 from podium.text.clean import printable, shortened
@@ -92,8 +92,8 @@ def reply_of(execution: Execution, intent: Intent | None, language: str) -> Repl
         execution_info={
             "duration_ms": execution.duration_ms,
             "steps": {step_id: step.summary() for step_id, step in execution.steps.items()},
-            "wrote": _paths(execution, "done", writing=True),
-            "in_doubt": _paths(execution, "in_doubt"),
+            "wrote": list(execution.wrote),
+            "in_doubt": list(dict.fromkeys([*_in_doubt(execution), *execution.in_doubt])),
             "went_without": list(execution.went_without),
             "resumable": execution.is_resumable,
         },
@@ -138,12 +138,8 @@ _STATUSES: dict[ExecutionStatus, ReplyStatus] = {
 }
 
 
-def _paths(execution: Execution, status: StepStatus, *, writing: bool = False) -> list[str]:
-    return [
-        path
-        for path, step in execution.steps.items()
-        if step.status == status and not (writing and step.effects in (None, "read"))
-    ]
+def _in_doubt(execution: Execution) -> list[str]:
+    return [path for path, step in execution.steps.items() if step.status == "in_doubt"]
 
 
 def _message_of(execution: Execution, language: str) -> str:

@@ -36,14 +36,15 @@ class Checker:
         max_steps: int,
         functions: Collection[str] | None = None,
         max_depth: int = 5,
+        max_rounds: int = 10_000,
         library: CompositionLibrary | None = None,
     ) -> None:
         """Take the bounds, and what compositions may refer to.
 
-        `functions` are the transformers' names (None: they are not checked), `library` holds the
-        compositions that steps may play.
+        `max_rounds` are those of one loop, `functions` the transformers' names (None: they are not
+        checked); `library` holds the compositions that steps may play.
         """
-        self._bounds = Bounds(max_steps, max_depth)
+        self._bounds = Bounds(max_steps, max_depth, max_rounds)
         self._functions = functions
         self._library = library or CompositionLibrary()
 
@@ -108,6 +109,7 @@ def _issues(facts: Facts, bounds: Bounds) -> Iterator[Issue]:
     yield from step_rules.body_issues(whole(composition))
     for place in facts.places:
         yield from _place_issues(place, facts)
+        yield from nesting_rules.round_issues(place, bounds)
     for reading in output_readings(composition):
         yield from reading_rules.reading_issues(reading, facts)
     yield from step_rules.undo_issues(facts)

@@ -1,5 +1,6 @@
 """Rules for compositions that play others: their params, how deep it goes, how many steps it is."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,13 +22,31 @@ from podium.domain.naming import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`max_steps_per_composition` and `max_depth`."""
+    """`max_steps_per_composition`, `max_depth` and `max_iterations`."""
 
     max_steps: int
     max_depth: int
+    max_rounds: int
+
+
+_RANGE = re.compile(r"\s*\[\s*(-?\d{1,15})\s*\.\.\s*(-?\d{1,15})\s*\]\s*")
 
 
 # --- one step
+
+
+def round_issues(place: Place, bounds: Bounds) -> Iterator[Issue]:
+    """Yield the loop that has too many rounds, where the file alone says how many."""
+    step = place.step
+    if not isinstance(step, Iterating) or step.iterations is None:
+        return
+    if (stated := _RANGE.fullmatch(step.iterations)) is None:
+        return
+    rounds = int(stated[2]) - int(stated[1]) + 1
+    if rounds > bounds.max_rounds:
+        message = f"{rounds} rounds, {bounds.max_rounds} at most"
+        hint = "loop over less, or raise limits.max_iterations"
+        yield error(message, (*place.keys, "iterations"), hint)
 
 
 def played_issues(place: Place, facts: Facts) -> Iterator[Issue]:

@@ -88,8 +88,10 @@ class Execution:
 
     `steps` holds the composition's own steps and those of blocks that are played once, by path;
     rounds are in the journal. `question` is set while it needs input, `went_without` are the paths
-    of failed steps it succeeded without, `is_resumable` says that `resume_execution` can play on,
-    `timeline` are its events, bounded: `{"ms", "event", "step", "note"}` each, `ms` from the start.
+    of failed steps it went on without, `wrote` those of calls that changed something and were not
+    undone, `in_doubt` those of writes whose outcome nobody knows; these three hold rounds too.
+    `is_resumable` says that `resume_execution` can play on, `timeline` are its events, bounded:
+    `{"ms", "event", "step", "note"}` each, `ms` from the start.
     """
 
     id: str
@@ -108,6 +110,8 @@ class Execution:
     error: dict[str, Any] | None = None
     question: Question | None = None
     went_without: tuple[str, ...] = ()
+    wrote: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
     is_resumable: bool = False
     timeline: list[dict[str, Any]] = field(default_factory=list)
 

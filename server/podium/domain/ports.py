@@ -213,13 +213,21 @@ class Journal(Protocol):
     """The record of executions."""
 
     async def record_execution(self, execution: Execution) -> None:
-        """Write the execution's state, and each step's that is not yet written, lazily."""
+        """Write the execution's state, and each step's that is not yet written, lazily.
+
+        That of one that still runs may be written a moment later, as it is then: nothing in it may
+        be changed in place that is not to be written.
+        """
         ...
 
     async def record_step(
         self, execution_id: str, step: StepRecord, *, durable: bool = False
     ) -> None:
-        """Write one step's current state; with `durable`, return only once it is committed."""
+        """Write one step's state; with `durable`, return only once it is committed.
+
+        Without, a crash may lose it: what an execution has only read may be written a moment later,
+        with its end at the latest.
+        """
         ...
 
     async def get(self, execution_id: str) -> Execution | None:
@@ -319,8 +327,13 @@ class Checkpoints(Protocol):
         """
         ...
 
-    async def claim(self, execution_id: str) -> bool:
-        """Take the right to play it on, once; False if somebody else has (or it is gone)."""
+    async def claim(self, execution_id: str) -> Checkpoint | None:
+        """Take it to play it on, once; None if somebody else has (or it is gone).
+
+        Raises:
+            JournalError: it cannot be read; it is not taken then.
+
+        """
         ...
 
     async def discard(self, execution_id: str) -> None:

@@ -133,7 +133,8 @@ class _Loop:
         site.settle(path)
         site.session.go_without(path)
         if site.session.is_kept:
-            site.memory.at(key).finish(Outcome("failed", has_value=False), is_whole=False)
+            outcome = Outcome("failed", has_value=False)
+            site.memory.at(key).finish(outcome, is_whole=site.part.keeps_undo)
 
     def _explained(self, error: PodiumError) -> PodiumError:
         """Say which round has failed, unless its own steps have said so."""
@@ -216,7 +217,7 @@ class _ToolRounds:
         path = record.step_id
         if record.status != "done" and (path in self._site.out or path in self._site.doubtful):
             record.status = "in_doubt"
-            self._site.session.in_doubt[path] = None
+            self._site.session.note_doubt(path)
         elif record.status == "running":
             record.status = "cancelled"
         with anyio.CancelScope(shield=True):

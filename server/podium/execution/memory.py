@@ -84,10 +84,16 @@ class Memory:
             self.inside.clear()
 
     def forget(self) -> None:
-        """Have this played again, and so whatever is around it."""
+        """Have this played again, and so whatever is around it.
+
+        What a switch or a `catch` has decided stays; a result that was kept, and the rounds that a
+        repeat has behind it, are over with what they stood for.
+        """
         memory: Memory | None = self
         while memory is not None:
             memory.outcome = None
+            if isinstance(memory.choice, dict) and "catch" not in memory.choice:
+                memory.choice = None
             memory = memory.around
 
     @property

@@ -9,10 +9,12 @@ from podium.domain.composition import (
     Plan,
     PlannedStep,
     SwitchStep,
+    ToolStep,
 )
 from podium.domain.errors import ResumeConflictError
 from podium.domain.execution import Checkpoint
 from podium.execution.memory import segments
+from podium.execution.session import is_inside
 from podium.mapping.expressions import MISSING, parse
 
 Index = Mapping[str, PlannedStep]
@@ -25,16 +27,12 @@ def check_changes(plan: Plan, checkpoint: Checkpoint, params: Mapping[str, Any])
         ResumeConflictError: a finished step has read a param that is different now.
 
     """
-    before = checkpoint.execution.params
-    changed = frozenset(
-        name
-        for name in before.keys() | params.keys()
-        if before.get(name, MISSING) != params.get(name, MISSING)
-    )
+    changed = _changed(checkpoint, params)
     if not changed:
         return
     index = _steps_by_id(plan.steps)
-    for path in checkpoint.outcomes:
+    begun = (path for path, choice in checkpoint.choices.items() if _has_played(choice))
+    for path in (*checkpoint.outcomes, *begun):
         for step_id, read in _read_by(path, index):
             if both := sorted(read & changed):
                 raise ResumeConflictError(
@@ -43,6 +41,56 @@ def check_changes(plan: Plan, checkpoint: Checkpoint, params: Mapping[str, Any])
                     hint="run the composition anew, or change other params only",
                     step_id=path,
                 )
+
+
+def kept_choices(
+    plan: Plan, checkpoint: Checkpoint, params: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return what blocks had decided, without what changed params may decide otherwise now.
+
+    A block with something finished or in doubt inside keeps to its decision.
+    """
+    changed = _changed(checkpoint, params)
+    if not changed:
+        return checkpoint.choices
+    index = _steps_by_id(plan.steps)
+    kept_by = (*checkpoint.outcomes, *checkpoint.execution.in_doubt)
+    return {
+        path: choice
+        for path, choice in checkpoint.choices.items()
+        if not _reads(path, index) & changed or any(is_inside(other, path) for other in kept_by)
+    }
+
+
+def planned_tool(plan: Plan, path: str) -> str:
+    """Return the tool that a step of the plan calls; "" inside of another composition."""
+    index = _steps_by_id(plan.steps)
+    found = [index.get(segment) for segment in segments(path) if not segment.startswith("[")]
+    steps = [planned.step for planned in found if planned is not None]
+    if len(steps) < len(found) or any(isinstance(step, CompositionStep) for step in steps):
+        return ""
+    last = steps[-1]
+    return f"{last.server_id}.{last.tool_id}" if isinstance(last, ToolStep) else ""
+
+
+def _changed(checkpoint: Checkpoint, params: Mapping[str, Any]) -> frozenset[str]:
+    before = checkpoint.execution.params
+    return frozenset(
+        name
+        for name in before.keys() | params.keys()
+        if before.get(name, MISSING) != params.get(name, MISSING)
+    )
+
+
+def _has_played(choice: Any) -> bool:
+    """Return whether work stands behind it: rounds of a repeat, a call whose result is kept."""
+    return isinstance(choice, dict) and ("value" in choice or bool(choice.get("rounds")))
+
+
+def _reads(path: str, index: Index) -> frozenset[str]:
+    """Return the params that the innermost known block of a path reads."""
+    known = [index[segment].params for segment in segments(path) if segment in index]
+    return known[-1] if known else frozenset()
 
 
 def _read_by(path: str, index: Index) -> Iterator[tuple[str, frozenset[str]]]:

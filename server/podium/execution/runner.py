@@ -8,8 +8,13 @@ from typing import Any
 import anyio
 
 from podium.domain.composition import Plan
-from podium.domain.errors import ExecutionTimeoutError, PodiumError, UpstreamTimeoutError
-from podium.domain.execution import Checkpoint, Execution, StepRecord, StepStatus
+from podium.domain.errors import (
+    ExecutionTimeoutError,
+    LimitExceededError,
+    PodiumError,
+    UpstreamTimeoutError,
+)
+from podium.domain.execution import Checkpoint, Execution, Question, StepRecord, StepStatus
 from podium.domain.limits import Limits
 from podium.domain.ports import (
     Asker,
@@ -33,7 +38,7 @@ from podium.execution.memory import Memory, Outcome, remembered
 from podium.execution.pool import Held, Pool, give
 from podium.execution.recorder import Recorder
 from podium.execution.reporting import Reporter
-from podium.execution.resuming import check_changes
+from podium.execution.resuming import check_changes, kept_choices, planned_tool
 from podium.execution.reuse import Reuse
 from podium.execution.scope import Given, Scope
 from podium.execution.session import Inside, Outside, Part, RunnerSettings, Session
@@ -244,7 +249,9 @@ class _Run:
         part.keeps_undo = plan.composition.undo
         memory = Memory()
         if checkpoint is not None:
-            memory = remembered(checkpoint.outcomes, checkpoint.choices)
+            memory = remembered(
+                checkpoint.outcomes, kept_choices(plan, checkpoint, execution.params)
+            )
         self.session = Session(
             outside=outside,
             execution=execution,
@@ -271,6 +278,8 @@ class _Run:
         session.files = list(execution.files)
         session.went_without = dict.fromkeys(execution.went_without)
         session.in_doubt = dict.fromkeys(checkpoint.in_doubt)
+        session.doubts = dict.fromkeys((*execution.in_doubt, *checkpoint.in_doubt))
+        session.wrote = dict.fromkeys(execution.wrote)
         numbers = [c["number"] for c in session.memory.choices().values() if _is_undo(c)]
         session.undo_count = max(numbers, default=0)
         execution.timeline = list(execution.timeline)
@@ -332,25 +341,29 @@ class _Run:
         session = self.session
         is_open = False
         for path in list(session.in_doubt):
-            tool = "the tool"
-            if self._checkpoint is not None and path in self._checkpoint.execution.steps:
-                record = self._checkpoint.execution.steps[path]
-                tool = f"{record.server_id}.{record.tool_id}"
             self._limit.pause()
             try:
-                answer = await answer_to(session, doubt_question(path, tool))
+                answer = await answer_to(session, doubt_question(path, self._tool_of(path)))
             except SuspendedError:
                 is_open = True
                 continue
             finally:
                 self._limit.go_on()
-            del session.in_doubt[path]
+            session.end_doubt(path)
             del session.answers[path]  # another doubt about the same call is another question
             if answer == SKIP:
                 session.memory.place(path).outcome = Outcome("done")
                 session.go_without(path)
         if is_open:
             raise SuspendedError
+
+    def _tool_of(self, path: str) -> str:
+        """Return the tool of a call, or of the loop whose round it is."""
+        steps = self._checkpoint.execution.steps if self._checkpoint is not None else {}
+        record = steps.get(path) or steps.get(path.rpartition("[")[0])
+        if record is not None and record.tool_id:
+            return f"{record.server_id}.{record.tool_id}"
+        return planned_tool(self._plan, path) or "the tool"
 
     @property
     def _place(self) -> str:
@@ -379,6 +392,7 @@ class _Run:
         self._close_steps()
         execution.files = tuple(session.files)
         execution.went_without = tuple(session.went_without)
+        execution.wrote, execution.in_doubt = tuple(session.wrote), tuple(session.doubts)
         session.reporter.note_end()
         await self._keep()
         await self._outside.recorder.execution(execution)
@@ -393,6 +407,10 @@ class _Run:
             step_id = path.partition(".")[0].partition("[")[0]
             by_step.setdefault(step_id, {})[path] = record
         execution.steps = {}
+        if execution.status != "needs_input":
+            for record in played.values():
+                if record.status == "waiting":  # for an answer that is not needed any more
+                    record.status = "cancelled"
         for planned in self._plan.steps:
             step_id = planned.step.id
             records = by_step.get(step_id, {})
@@ -432,6 +450,21 @@ class _Run:
             # Work that cannot be played on later is still the work that was done.
             logger.exception("execution cannot be kept", extra={"execution": execution.id})
             execution.is_resumable = False
+        if execution.question is not None and not execution.is_resumable:
+            self._end_unanswerable(execution.question)
+
+    def _end_unanswerable(self, question: Question) -> None:
+        """Fail: no answer could ever reach an execution that cannot wait for it."""
+        execution = self._execution
+        error = LimitExceededError(
+            f"{self._place}: it cannot wait for the answer to '{question.id}': what it has done so "
+            "far cannot be kept",
+            hint="Podium's log says why; if it is too large, pass less from step to step, "
+            "or raise execution.resume_bytes",
+            step_id=question.id,
+        )
+        execution.status, execution.error, execution.question = "error", error.to_dict(), None
+        execution.timeline[-1]["note"] = execution.status
 
 
 def _seconds_left(seconds: float, checkpoint: Checkpoint | None) -> float:

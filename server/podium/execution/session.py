@@ -26,7 +26,7 @@ from podium.execution.spans import Spans
 from podium.execution.stops import Stop
 from podium.mapping.expressions import Evaluator
 
-MOST_WITHOUT = 1_000  # paths in `went_without`; the rounds of a loop may be many
+MOST_PATHS = 1_000  # in `went_without` and `wrote`; the rounds of a loop may be many
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,9 @@ class Session:
     answers: dict[str, Any] = field(default_factory=dict)
     is_kept: bool = False  # a checkpoint may be made of it
     questions: dict[str, Question] = field(default_factory=dict)
-    in_doubt: dict[str, None] = field(default_factory=dict)
+    in_doubt: dict[str, None] = field(default_factory=dict)  # to be asked about
+    doubts: dict[str, None] = field(default_factory=dict)  # all, with those that it went on with
+    wrote: dict[str, None] = field(default_factory=dict)  # paths of calls that changed something
     went_without: dict[str, None] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     steps_by_part: dict[str, int] = field(default_factory=dict)
@@ -115,8 +117,21 @@ class Session:
 
     def go_without(self, path: str) -> None:
         """Take note of a failed step that the execution goes on without."""
-        if len(self.went_without) < MOST_WITHOUT:
+        if len(self.went_without) < MOST_PATHS:
             self.went_without[path] = None
+
+    def note_write(self, path: str) -> None:
+        """Take note of a call that has changed something."""
+        if len(self.wrote) < MOST_PATHS:
+            self.wrote[path] = None
+
+    def note_doubt(self, path: str) -> None:
+        """Take note of a write whose outcome nobody knows."""
+        self.in_doubt[path] = self.doubts[path] = None
+
+    def end_doubt(self, path: str) -> None:
+        """Forget a doubt: a person has looked, and it is made again or taken as done."""
+        del self.in_doubt[path], self.doubts[path]
 
     def drop_questions(self, prefix: str) -> None:
         """Forget what was asked inside a place that is over."""

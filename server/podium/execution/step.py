@@ -232,6 +232,8 @@ class _Attempts:
         site.out.discard(path)
         if result.is_error:
             raise tool_failure(tool, result)
+        if self.record.effects != "read":
+            site.session.note_write(path)
         return result
 
     async def _seconds(self) -> float | None:

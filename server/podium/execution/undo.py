@@ -58,7 +58,9 @@ async def take_back(inside: Inside, seconds: float) -> list[str]:
     with anyio.CancelScope(shield=True):
         for path, memory in _latest_first(session, inside.prefix):
             if await _undone(inside, end - anyio.current_time(), path, memory):
+                session.wrote.pop(path, None)
                 _mark(session, path)
+                _reopen(session, path)
             else:
                 remaining.append(path)
     return remaining
@@ -126,9 +128,36 @@ def _site(inside: Inside, limit: TimeLimit, record: StepRecord, memory: Memory) 
     return Site(inside, spot, record, memory, limit, Stop())
 
 
+def _reopen(session: Session, path: str) -> None:
+    """Ask about writes in doubt it went on with, if they would be made again with what is undone.
+
+    What a `catch` has handled is not played again.
+    """
+    for gone_without in list(session.went_without):
+        if is_inside(path, gone_without):  # it will be tried again
+            del session.went_without[gone_without]
+    for doubtful in session.doubts.keys() - session.in_doubt.keys():
+        if not session.memory.covers(doubtful) and _are_played_together(session, path, doubtful):
+            session.in_doubt[doubtful] = None
+            session.went_without.pop(doubtful, None)
+
+
+def _are_played_together(session: Session, undone: str, doubtful: str) -> bool:
+    """Return whether a block around both will be played again, and the second with it."""
+    around, memory = session.memory.place(undone), session.memory.place(doubtful)
+    blocks = []
+    while around.around is not None:
+        around = around.around
+        blocks.append(around)
+    while memory not in blocks and memory.around is not None:
+        memory = memory.around
+    is_caught = isinstance(memory.choice, dict) and "catch" in memory.choice
+    return memory is not session.memory and not is_caught
+
+
 def _mark(session: Session, path: str) -> None:
     """Have the record say that the step was undone; that of a loop once all its rounds are."""
-    own = path if path in session.execution.steps else path.rpartition("[")[0]
+    own = path if path in session.execution.steps else path.partition("[")[0]
     record = session.execution.steps.get(own)
     if record is None or record.status != "done":
         return

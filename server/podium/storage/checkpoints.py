@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,8 +68,13 @@ class CheckpointFolder:
         """
         return await self._in_thread(self._load, execution_id)
 
-    async def claim(self, execution_id: str) -> bool:
-        """Take the right to play it on, once; False if somebody else has (or it is gone)."""
+    async def claim(self, execution_id: str) -> Checkpoint | None:
+        """Take it to play it on, once; None if somebody else has (or it is gone).
+
+        Raises:
+            JournalError: as `load`; it is not taken then.
+
+        """
         return await self._in_thread(self._claim, execution_id)
 
     async def discard(self, execution_id: str) -> None:
@@ -96,8 +102,9 @@ class CheckpointFolder:
 
     def _load(self, execution_id: str) -> Checkpoint | None:
         path = self._path(execution_id)
-        if path is None:
-            return None
+        return None if path is None else self._read(path, execution_id)
+
+    def _read(self, path: Path, execution_id: str) -> Checkpoint | None:
         try:
             if self._is_old(path):
                 return None
@@ -116,15 +123,22 @@ class CheckpointFolder:
                 hint="run it anew; what it did so far: podium executions",
             ) from error
 
-    def _claim(self, execution_id: str) -> bool:
+    def _claim(self, execution_id: str) -> Checkpoint | None:
+        """Take the file and read it then: what was read before may be older than what is taken."""
         path = self._path(execution_id)
         if path is None:
-            return False
+            return None
+        claimed = path.with_suffix(".claimed")
         try:
-            path.rename(path.with_suffix(".claimed"))
+            path.rename(claimed)
         except OSError:
-            return False
-        return True
+            return None
+        try:
+            return self._read(claimed, execution_id)
+        except JournalError:
+            with suppress(OSError):
+                claimed.rename(path)
+            raise
 
     def _discard(self, execution_id: str) -> None:
         path = self._path(execution_id)
@@ -187,7 +201,8 @@ def _from_json(value: dict[str, Any]) -> Checkpoint:
     kept["steps"] = {path: _record(step) for path, step in kept["steps"].items()}
     kept["question"] = Question(**kept["question"]) if kept["question"] else None
     kept["files"] = tuple(kept["files"])
-    kept["went_without"] = tuple(kept["went_without"])
+    for name in ("went_without", "wrote", "in_doubt"):
+        kept[name] = tuple(kept.get(name, ()))
     known = {each.name for each in fields(Execution)}
     return Checkpoint(
         execution=Execution(**{name: kept[name] for name in kept.keys() & known}),

@@ -67,6 +67,7 @@ def _is_flat(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "object" and (
         isinstance(properties, Mapping)
         and bool(properties)
+        and set(properties) != {ANSWER}  # it could not be told from a form for one value
         and all(
             isinstance(each, Mapping) and each.get("type") in _PRIMITIVES
             for each in properties.values()

@@ -38,6 +38,7 @@ SPARE_FILES = 512  # beside the connections: upstreams, journal
 IDLE_CONNECTION_SECONDS = 30
 GRACE_SECONDS = 3.0  # for what still runs when the server is told to stop
 BACKLOG = 1_024  # connections that wait to be accepted
+SHOWN_FAULTS = 20  # files of the workspace that cannot be used, on `/healthz`
 
 if sys.platform != "win32":
     import resource
@@ -264,5 +265,6 @@ def _health(orchestrator: Orchestrator) -> dict[str, object]:
         "status": "ok",
         "version": version("podium-mcp"),
         "upstreams": [status.to_dict() for status in orchestrator.statuses()],
+        "faults": [fault.message for fault in orchestrator.faults[:SHOWN_FAULTS]],
         **orchestrator.workload(),
     }
