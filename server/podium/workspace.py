@@ -37,7 +37,7 @@ class WorkspaceData:
         options = settings.orchestrator
         self.transformers = Transformers()
         self.evaluator = Evaluator(self.transformers, clock=SystemClock(), limits=settings.limits)
-        self.faults: list[WorkspaceError] = list(
+        self._of_transformers: list[WorkspaceError] = list(
             load_transformers(
                 settings.folder(options.transformers_path),
                 self.transformers,
@@ -51,7 +51,16 @@ class WorkspaceData:
         self.compositions: CompositionLibrary = load_compositions(
             settings.folder(options.compositions_path)
         )
-        self.faults += [*self.patterns.faults, *self.compositions.faults]
+
+    @property
+    def lasting_faults(self) -> tuple[WorkspaceError, ...]:
+        """What stays wrong until the next start: patterns are read again when they change."""
+        return (*self._of_transformers, *self.compositions.faults)
+
+    @property
+    def faults(self) -> tuple[WorkspaceError, ...]:
+        """All that cannot be used."""
+        return (*self._of_transformers, *self.patterns.faults, *self.compositions.faults)
 
     def live_patterns(self, lists: RuntimeLists, clock: Clock) -> LivePatterns:
         """Return the patterns as their files are at each request, with the lists of tools."""

@@ -264,7 +264,7 @@ def test_files_that_cannot_be_used_are_mentioned_and_the_rest_serves(
     outcome = podium("intent", "read the note today", "-w", workspace, "--json")
 
     assert (outcome.code, outcome.json["intent"]["type"]) == (0, "read_note")
-    assert "1 file(s) of the workspace cannot be used; podium check says why" in outcome.err
+    assert "1 part(s) of the workspace cannot be used; podium check says why" in outcome.err
 
 
 @pytest.mark.slow

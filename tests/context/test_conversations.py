@@ -263,8 +263,8 @@ async def test_an_answer_whose_composition_is_gone_is_an_error_under_its_id(worl
 # --- guesses
 
 
-def guessing(world: World, *intents: Intent) -> None:
-    """Have the next requests that no pattern fits understood as guesses."""
+def guessing(world: World, *intents: Intent, is_sure: bool = False) -> None:
+    """Have the next requests that no pattern fits understood as guesses; a sure one is played."""
     candidates = tuple(
         Candidate(
             intent, (0, 1), whole=False, literal_characters=0, priority=0, source="", reason=""
@@ -279,6 +279,8 @@ def guessing(world: World, *intents: Intent) -> None:
             found = matcher.analyse(text)
             if found.intent or not text.startswith("please"):
                 return found
+            if is_sure:
+                return Analysis(intents[0], candidates)
             return Analysis(None, choices=candidates)
 
         async def remember(self) -> None: ...
@@ -325,6 +327,59 @@ async def test_a_guess_is_confirmed_by_its_execution_too(world: World) -> None:
     reply = await world.orchestrator.resume_execution(asked["execution_id"], {"confirm": True})
 
     assert (reply["status"], written(world)) == ("success", [{"path": "a.md"}])
+
+
+async def test_a_sure_guess_takes_what_the_request_points_at(world: World) -> None:
+    guessing(world, Intent("list_files", {}, 0.7, "heuristic", "en"), is_sure=True)
+    await world.say("list the files in docs")
+
+    reply = await world.say("please have a look into this folder")
+
+    assert (reply["status"], reply["intent"]["params"]) == ("success", {"path": "docs"})
+
+
+async def test_what_a_guess_would_be_played_with_is_shown_before_it_is_confirmed(
+    world: World,
+) -> None:
+    guessing(world, Intent("list_files", {}, 0.5, "heuristic", "en"))
+    await world.say("list the files in docs")
+
+    asked = await world.say("please peek into this folder")
+    reply = await world.say("yes")
+
+    assert asked["question"]["message"] == "Do you mean: list_files (docs)? (yes or no)"
+    assert reply["intent"]["params"] == {"path": "docs"}
+
+
+async def test_a_guess_is_not_offered_without_what_the_request_points_at(world: World) -> None:
+    guessing(world, Intent("list_files", {}, 0.5, "heuristic", "en"))
+    await world.say("list the files in mixed")
+
+    assert (await world.say("please peek into this folder"))["status"] == "no_match"
+
+
+async def test_a_sure_guess_about_the_only_one_there_may_be_is_played(world: World) -> None:
+    guessing(world, Intent("list_files", {}, 0.7, "heuristic", "en"), is_sure=True)
+
+    reply = await world.say("please look what there is in the folder")
+
+    assert (reply["status"], reply["intent"]["params"]) == ("success", {})
+
+
+async def test_a_sure_guess_that_points_at_nothing_asks_for_it(world: World) -> None:
+    guessing(world, Intent("list_files", {}, 0.7, "heuristic", "en"), is_sure=True)
+
+    reply = await world.say("please have a look into this folder")
+
+    assert (reply["status"], reply["question"]["id"]) == ("needs_input", "path")
+
+
+async def test_a_sure_guess_that_takes_nothing_of_the_kind_is_asked_about(world: World) -> None:
+    guessing(world, Intent("list_notes", {}, 0.7, "heuristic", "en"), is_sure=True)
+
+    reply = await world.say("please have a look into this folder")
+
+    assert (reply["status"], reply["question"]["kind"]) == ("needs_input", "confirm")
 
 
 # --- several things in one request

@@ -78,6 +78,20 @@ def test_a_file_that_becomes_bad_serves_on_as_it_was(author: Author, bad: str) -
     assert [author.ask("go"), author.live.library.faults] == ["mended", ()]
 
 
+def test_the_log_says_which_file_became_bad_and_why(
+    author: Author, caplog: pytest.LogCaptureFixture
+) -> None:
+    author.write("a.json", {"name": "a", "sentences": "go"})
+    author.ask("go")
+    author.write("a.json", {"name": "a", "sentences": "go <nowhere>"})
+
+    author.ask("go")
+
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "a.json:1" in line
+    assert "there is no rule <nowhere>" in line
+
+
 def test_shared_rules_that_change_change_every_file_that_uses_them(author: Author) -> None:
     author.write("rules.json", shared=True, rules={"go": "(go|walk)"})
     author.write("a.json", {"name": "a", "sentences": "<go> home"})

@@ -120,6 +120,21 @@ async def test_an_edited_pattern_counts_at_the_next_request(tmp_path: Path) -> N
     assert (before, await world.ask("check out main")) == ("no_match", {"now": "main"})
 
 
+async def test_a_file_that_becomes_bad_serves_on_and_is_named_until_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    world.write("switch ((( to {branch}")
+    answer = await world.ask("switch to main")
+    (fault,) = world.orchestrator.faults
+    world.write("switch over to {branch}")
+
+    assert answer == {"now": "main"}
+    assert "git.json:1" in fault.message
+    assert await world.ask("switch over to main") == {"now": "main"}
+    assert world.orchestrator.faults == ()
+
+
 async def test_an_empty_request_asks_no_tool(tmp_path: Path) -> None:
     world = World(tmp_path)
 

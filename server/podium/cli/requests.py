@@ -20,7 +20,7 @@ from podium.cli.session import (
     workspace_of,
 )
 from podium.cli.watch import watching
-from podium.domain.errors import PodiumError
+from podium.domain.errors import PodiumError, ResumeConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +200,8 @@ def show_reply(reply: dict[str, Any], session: Session) -> int:
 def _exit_code(reply: dict[str, Any]) -> int:
     if reply["status"] == "error":
         error = reply["error"]
-        if error is None or error["step_id"]:
+        is_refusal = error is not None and error["code"] == ResumeConflictError.code
+        if error is None or (error["step_id"] and not is_refusal):
             return FAILED  # what goes wrong inside a step is the execution's failure
         return _exit_codes(PodiumError).get(error["code"], FAILED)
     return {"success": 0, "no_match": FAILED, "needs_input": NEEDS_INPUT}[reply["status"]]

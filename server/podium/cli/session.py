@@ -99,4 +99,4 @@ def run(
 def tell_faults(count: int) -> None:
     """Say on stderr that files of the workspace could not be used."""
     if count:
-        notice(f"{count} file(s) of the workspace cannot be used; podium check says why")
+        notice(f"{count} part(s) of the workspace cannot be used; podium check says why")

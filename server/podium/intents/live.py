@@ -68,7 +68,7 @@ class LivePatterns:
         self._stamps = stamps
         library = self.folder.load()
         for fault in library.faults:
-            logger.warning("a pattern file cannot be used", extra={"fault": fault.message})
+            logger.warning("a pattern cannot be used: %s", fault.message)
         self.matcher = self.make(library)
         logger.info("patterns read again", extra={"patterns": len(library.patterns)})
         return True

@@ -51,8 +51,8 @@ _ENGLISH_CONTRACTIONS = re.compile(r"\w(?:'s|n't|'re|'ll|'ve|'m|'d)\b")
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
 
-def guess_language(text: str) -> Language:
-    """Return the language that more words and letters speak for; English when none does."""
+def guess_language(text: str, otherwise: Language = "en") -> Language:
+    """Return the language that more words and letters speak for; `otherwise` when none does."""
     sample = text[:MAX_EVIDENCE]
     folded = fold_text(sample)
     words = [word for word in _WORD.findall(folded) if word not in _BOTH]
@@ -67,6 +67,8 @@ def guess_language(text: str) -> Language:
     english = sum(piece in ENGLISH_WORDS for piece in pieces) + (
         len(_ENGLISH_CONTRACTIONS.findall(folded)) if "'" in folded else 0
     )
+    if french == english:
+        return otherwise
     return "fr" if french > english else "en"
 
 

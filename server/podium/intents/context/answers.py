@@ -1,7 +1,7 @@
 """A message to the answer that it gives to a question, or to the wish to drop it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from podium.domain.conversation import Option, PendingQuestion
 from podium.domain.errors import Fault
 from podium.intents.context.kinds import NOUN_PATTERN, NOUNS, TEXT, fits
 from podium.intents.context.references import bare, read_reference
+from podium.intents.context.repetition import shape_of
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.text.folding import fold, fold_text
 from podium.text.values import NOT_A_VALUE, TYPES
@@ -46,6 +47,18 @@ _LEAD = re.compile(
 )
 _PREPOSITION = re.compile(r"(?:dans|pour|avec|sur|chez|in|for|with|at)\s+")
 _NOUN = re.compile(rf"(?:(?:le|la|l'|the)\s*)?\b(?P<noun>{NOUN_PATTERN})\s+(?P<name>\S.*)")
+_NOT_KNOWN = frozenset(
+    {
+        "je ne sais pas", "je sais pas", "j'sais pas", "aucune idee", "je ne sais plus", "euh",
+        "hmm", "hein", "quoi", "pardon", "pas sur", "pas encore", "peu importe", "n'importe",
+        "n'importe lequel", "n'importe laquelle", "attends", "i don't know", "i do not know",
+        "don't know", "dunno", "no idea", "not sure", "i'm not sure", "whatever", "any",
+        "any of them", "uh", "um", "what", "sorry", "wait", "hold on",
+    }
+)  # fmt: skip
+# "the one in docs" says something about a thing, but is not its name.
+_DESCRIBED = re.compile(r"(?:celui|celle|ceux|celles|the ones?|un|une|one)\s+(?!\d)\w.*")
+_NAMED_KINDS = frozenset({"file", "folder", "path", "city", "branch", "repository", "person"})
 _QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'"}
 
 
@@ -62,7 +75,7 @@ def _plain(text: str) -> str:
 
 def read_confirm(text: str) -> Any:
     """Return True, False, or NO_ANSWER."""
-    words = _plain(text)
+    words = " ".join(_plain(text).replace(",", " ").split())
     if words in _YES:
         return True
     return False if words in _NO else NO_ANSWER
@@ -96,6 +109,27 @@ def read_choice(text: str, options: Sequence[Option]) -> Any:
 
 def _has_words(label: str, said: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(said)}(?!\w)", label) is not None
+
+
+def declines(text: str, schema: Mapping[str, Any], kind: str) -> bool:
+    """Return whether a message is a mere "no" to the question for a value; in a text it is one."""
+    is_said = kind != TEXT and read_confirm(text) is False
+    allowed = schema.get("enum") or ()
+    return is_said and schema.get("type") != "boolean" and text.strip() not in allowed
+
+
+def knows_none(text: str) -> bool:
+    """Return whether a message says that the person does not know what to answer."""
+    return _plain(text) in _NOT_KNOWN
+
+
+def may_be_value(said: str, kind: str, message: str) -> bool:
+    """Return whether what was said for a param may be its value, not words about it."""
+    if kind == TEXT or any(sign in message for sign in '"“«'):
+        return True
+    if _DESCRIBED.fullmatch(fold_text(said)) is not None and kind in _NAMED_KINDS:
+        return False
+    return kind != "file" or shape_of(said) != "words"
 
 
 def read_param(text: str, kind: str) -> str:

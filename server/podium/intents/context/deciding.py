@@ -1,5 +1,6 @@
 """A request and its conversation to the next move; see the package's docstring for the order."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from podium.domain.intent import Analysis, Intent
 from podium.domain.redaction import REDACTED
 from podium.intents.context import answers, wording
 from podium.intents.context.items import is_plain, label_of
-from podium.intents.context.kinds import TEXT, kind_of_param
+from podium.intents.context.kinds import TEXT, is_of_kind, kind_of_param
 from podium.intents.context.moves import (
     Analyse,
     Ask,
@@ -32,8 +33,9 @@ from podium.intents.context.moves import (
     TitleOf,
     Unclear,
 )
+from podium.intents.context.plainer import plainer
 from podium.intents.context.preparing import MAX_OPTIONS
-from podium.intents.context.references import PLACE, read_reference
+from podium.intents.context.references import PLACE, Reference, read_reference, spots
 from podium.intents.context.referents import find, target_of
 from podium.intents.context.repetition import changes, intent_of, read_repetition
 from podium.intents.context.rewriting import divided, is_sure, rewritten
@@ -55,6 +57,7 @@ def decide(
 
     `reading` is its own analysis; `match` holds a text against the patterns alone.
     """
+    request, reading = _in_plain_words(request, reading, conversation, match)
     question = conversation.question
     if question is not None:
         move = _answered(question, request, reading, conversation, match, now)
@@ -71,9 +74,28 @@ def decide(
         return Play((draft,))
     if question is not None and not (reading.intent and reading.intent.matched_by == "pattern"):
         return _again(question)
+    if reading.intent is not None and reading.intent.matched_by == "heuristic":
+        return _of_guess(request, reading, reading.intent, schema_of, title_of)
     if reading.intent is not None:
         return Play(_drafts(request, reading))
-    return _guessed(request, reading, title_of) if reading.choices else Refuse(reading)
+    told = [
+        _with_what_is_told(candidate.intent, request, conversation, schema_of)
+        for candidate in reading.choices[:MAX_OPTIONS]
+    ]
+    guesses = [intent for intent in told if intent is not None]
+    return _guessed(request, guesses, reading.language, title_of) if guesses else Refuse(reading)
+
+
+def _in_plain_words(
+    request: str, reading: Analysis, conversation: Conversation, match: Analyse
+) -> tuple[str, Analysis]:
+    """Return what a pattern fits once the words that lead up to it are gone, else the request."""
+    plain = request if is_sure(reading) else plainer(request)
+    if plain == request:
+        return request, reading
+    own = match(plain)
+    is_understood = is_sure(own) or rewritten(plain, conversation, match) is not None
+    return (plain, own) if is_understood else (request, reading)
 
 
 def _drafts(request: str, reading: Analysis) -> tuple[Draft, ...]:
@@ -95,15 +117,23 @@ def _answered(
 ) -> Move | None:
     """Return the move that answers the question, or None if the message is about something else."""
     if answers.drops(request):
-        return Drop(question, wording.sentence("dropped", question.language))
+        return _dropped(question)
     if question.kind == "confirm":
         value = answers.read_confirm(request)
     elif question.kind == "choice":
         value = answers.read_choice(request, question.options) if question.options else request
+        if value is answers.NO_ANSWER and answers.read_confirm(request) is False:
+            return _declined(question)  # none of them
     elif _is_own_request(question, request, reading, conversation, match):
         return None
+    elif answers.declines(request, question.answer_schema, _kind_of(question)):
+        return _declined(question)
+    elif not question.is_of_engine and answers.knows_none(request):
+        return _again(question)
     else:
         value = _said_value(question, request, conversation)
+        if value is answers.NO_ANSWER:
+            return _again(question)
     return None if value is answers.NO_ANSWER else answer(question, value, now)
 
 
@@ -133,13 +163,15 @@ def _kind_of(question: PendingQuestion) -> str:
 
 def _said_value(question: PendingQuestion, request: str, conversation: Conversation) -> Any:
     intent = intent_from(question.intent)
-    said = answers.read_param(request, _kind_of(question))
+    kind = _kind_of(question)
+    said = answers.read_param(request, kind)
+    literal = said if answers.may_be_value(said, kind, request) else answers.NO_ANSWER
     reference = read_reference(said)
     if reference is None or not question.param:
-        return said
+        return literal
     target = target_of(question.param, question.answer_schema, intent.type if intent else "")
     found = find(reference, target, conversation)
-    return found.referents[0].value if len(found.referents) == 1 else said
+    return found.referents[0].value if len(found.referents) == 1 else literal
 
 
 def answer(question: PendingQuestion, value: Any, now: datetime) -> Move:
@@ -176,7 +208,13 @@ def answer(question: PendingQuestion, value: Any, now: datetime) -> Move:
 
 
 def _declined(question: PendingQuestion) -> Move:
-    return Drop(question, wording.sentence("dropped", question.language))
+    return _dropped(question)
+
+
+def _dropped(question: PendingQuestion) -> Move:
+    # An execution that waits may have done something before it asked.
+    said = "stopped" if question.is_of_engine else "dropped"
+    return Drop(question, wording.sentence(said, question.language))
 
 
 def _confirmed(question: PendingQuestion) -> Move:
@@ -227,6 +265,8 @@ def _repeated(
     repetition = read_repetition(request) if turn is not None else None
     if turn is None or repetition is None:
         return None
+    if repetition.is_place and any(not each.is_single for each in turn.listings):
+        return None  # a place in the list just given: what to do with it was not said
     if not repetition.change:
         return Play((_draft_of(turn),))
     found = changes(repetition, turn, schema_of(intent_of(turn)), match)
@@ -241,11 +281,13 @@ def _repeated(
         references = {change.param: change.reference}
         return Play((replace(draft, intent=replace(draft.intent, params=params),
                              references=references, text=""),))  # fmt: skip
+    properties = schema_of(intent_of(turn)).get("properties") or {}
     if any(change.reference is not None for change in found):
         return None  # which one, of which param: one question too many
     options = tuple(
         Option(
-            label=f"{change.param} = {label_of(change.intent.params[change.param])}",
+            label=f"{wording.title(change.param, properties.get(change.param), turn.language)}"
+            f" = {label_of(change.intent.params[change.param])}",
             intent=intent_data(change.intent),
             text=change.text,
         )
@@ -280,16 +322,28 @@ def choice_of_intents(id_: str, lead: str, options: tuple[Option, ...], language
 # --- guesses
 
 
-def _guessed(request: str, reading: Analysis, title_of: TitleOf) -> Move:
+def _of_guess(
+    request: str, reading: Analysis, intent: Intent, schema_of: SchemaOf, title_of: TitleOf
+) -> Move:
+    """Return the move for a guess that is good enough to be played.
+
+    The guess knows nothing of what "this folder" stands for: it is the value of the one param that
+    it fits, or else the guess is only asked about.
+    """
+    told = _told(request)
+    if told is None:
+        return Play(_drafts(request, reading))
+    names = _fitting(told, intent, schema_of)
+    if len(names) == 1:
+        return Play((Draft(intent, request, {names[0]: told}),))
+    return _to_confirm(intent, request, reading.language, title_of)
+
+
+def _guessed(request: str, intents: Sequence[Intent], language: str, title_of: TitleOf) -> Move:
     """Return the question what is meant: one guess is to be confirmed, of several one chosen."""
-    language = reading.language
-    intents = [candidate.intent for candidate in reading.choices[:MAX_OPTIONS]]
     labels = [_label_of(intent, title_of, language) for intent in intents]
     if len(intents) == 1:
-        message = wording.sentence("guess", language, label=labels[0])
-        return Ask(
-            Unclear("confirm", "confirm", message, {"type": "boolean"}, intents[0], text=request)
-        )
+        return _to_confirm(intents[0], request, language, title_of)
     options = tuple(
         Option(
             label=label if labels.count(label) == 1 else f"{label} [{intent.type}]",
@@ -299,6 +353,54 @@ def _guessed(request: str, reading: Analysis, title_of: TitleOf) -> Move:
         for label, intent in zip(labels, intents, strict=True)
     )
     return Ask(choice_of_intents("intent", "meant", options, language))
+
+
+def _with_what_is_told(
+    intent: Intent, request: str, conversation: Conversation, schema_of: SchemaOf
+) -> Intent | None:
+    """Return a guess with what the request points at; None if it takes that, but nobody can tell.
+
+    Without it, a yes would play something else than what was pointed at.
+    """
+    told = _told(request)
+    names = _fitting(told, intent, schema_of) if told is not None else []
+    if told is None or len(names) != 1:
+        return intent
+    part = schema_of(intent)["properties"][names[0]]
+    found = find(told, target_of(names[0], part, intent.type), conversation).referents
+    if len(found) != 1:
+        return None
+    return replace(intent, params={**intent.params, names[0]: found[0].value})
+
+
+def _fitting(told: Reference, intent: Intent, schema_of: SchemaOf) -> list[str]:
+    """Return the params that a guess has no value for and that are of the kind pointed at."""
+    kinds = {
+        name: kind_of_param(name, part, intent.type)
+        for name, part in (schema_of(intent).get("properties") or {}).items()
+        if name not in intent.params
+    }
+    return [name for name, kind in kinds.items() if is_of_kind(told.kind or "", kind)]
+
+
+def _told(request: str) -> Reference | None:
+    """Return the first words of a request that name a thing that was spoken of."""
+    return next(filter(_points, (spot.reference for spot in spots(request))), None)
+
+
+def _points(reference: Reference) -> bool:
+    """Return whether a thing that was spoken of is named; "the repository" may be the only one."""
+    is_the_only = reference.form == "noun" and _THE.match(reference.words) is not None
+    return reference.kind is not None and not is_the_only
+
+
+_THE = re.compile(r"(?:le |la |l'|the )")
+
+
+def _to_confirm(intent: Intent, request: str, language: str, title_of: TitleOf) -> Ask:
+    label = _label_of(intent, title_of, language)
+    message = wording.sentence("guess", language, label=label)
+    return Ask(Unclear("confirm", "confirm", message, {"type": "boolean"}, intent, text=request))
 
 
 def _label_of(intent: Intent, title_of: TitleOf, language: str) -> str:

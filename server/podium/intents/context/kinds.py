@@ -131,8 +131,8 @@ def words_of(name: str) -> list[str]:
 def kind_of_param(name: str, schema: Any = None, intent_type: str = "") -> str:
     """Return what a param is about, from its name, its schema and the intent it belongs to."""
     part = schema if isinstance(schema, Mapping) else {}
-    if part.get("type") in ("integer", "number"):
-        return NUMBER
+    if part.get("type") in ("integer", "number", "boolean"):
+        return NUMBER  # whether subfolders are listed is no folder
     if kind := _kind_of_words(words_of(name)):
         return kind
     if kind := _FORMATS.get(str(part.get("format"))):
@@ -171,6 +171,11 @@ def _kind_of_words(words: Sequence[str]) -> str | None:
 
 def _nouns_in(words: Iterable[str]) -> list[Noun]:
     return [NOUNS[word] for word in words if word in NOUNS and NOUNS[word].kind != THING]
+
+
+def is_of_kind(wanted: str, kind: str) -> bool:
+    """Return whether what is of a kind for sure is of the wanted one, or may be."""
+    return kind not in (THING, TEXT, NUMBER) and fits(wanted, kind)
 
 
 def fits(wanted: str, kind: str) -> bool:

@@ -36,9 +36,13 @@ class Reference:
 _ORDINALS: dict[str, int] = {
     "premier": 1, "premiere": 1, "second": 2, "seconde": 2, "deuxieme": 2, "troisieme": 3,
     "quatrieme": 4, "cinquieme": 5, "sixieme": 6, "septieme": 7, "huitieme": 8, "neuvieme": 9,
-    "dixieme": 10, "avant-dernier": -2, "avant-derniere": -2, "dernier": -1, "derniere": -1,
+    "dixieme": 10, "onzieme": 11, "douzieme": 12, "treizieme": 13, "quatorzieme": 14,
+    "quinzieme": 15, "seizieme": 16, "dix-septieme": 17, "dix-huitieme": 18, "dix-neuvieme": 19,
+    "vingtieme": 20, "avant-dernier": -2, "avant-derniere": -2, "dernier": -1, "derniere": -1,
     "first": 1, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
-    "ninth": 9, "tenth": 10, "last": -1, "second to last": -2, "second-to-last": -2,
+    "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
+    "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19,
+    "twentieth": 20, "last": -1, "second to last": -2, "second-to-last": -2,
     "next to last": -2, "penultimate": -2,
 }  # fmt: skip
 _COUNTS = {

@@ -128,6 +128,10 @@ class _Search:
         real = (each for each in self._listings(number) if not each.is_single)
         return [referents for referents in map(self._of_listing, real) if referents]
 
+    def count(self, number: int) -> int:
+        """Return how many things a turn's result listed, whatever they are."""
+        return sum(len(each.items) for each in self._listings(number) if not each.is_single)
+
     def _listings(self, number: int) -> tuple[Listing, ...]:
         turn: Turn | None = self._turns.get(number)
         return turn.listings if turn else ()
@@ -215,6 +219,8 @@ def _group(reference: Reference, search: _Search) -> Found:
             return Found(_distinct(each for group in lists for each in group), is_group=True)
         referents = lists[0] if lists else search.mentioned(number)
         if found := _likeliest(referents, reference, search.wanted):
+            if reference.kind is None and len(found) == 1 and search.count(number) > 1:
+                return Found()  # "them" is not the one folder among the files
             return Found(found, is_group=True)
     return Found()
 

@@ -29,13 +29,15 @@ MAX_PARAMS = 12  # that are tried
 class Repetition:
     """What is asked for again; `change` is what is new, in the words of the request, if anything.
 
-    `is_bare`: no preposition stood before it. `kind` is that of the noun before it.
+    `is_bare`: no preposition stood before it. `kind` is that of the noun before it. `is_place`:
+    nothing was said but a place in a list ("the third one").
     """
 
     change: str = ""
     preposition: str = ""
     kind: str | None = None
     is_bare: bool = False
+    is_place: bool = False
 
 
 _AGAIN = (
@@ -70,6 +72,7 @@ _WITH_CHANGE = tuple(
         rf"(?:{_IN})?{_NEW}\s+(?:plutot|instead)",
     )
 )
+_PLACES = frozenset({"ordinal", "previous", "next", "other"})
 _BARE = re.compile(rf"(?:et|and)\s+{_NEW}\s*\?")
 _LEFT_OVER = re.compile(
     r"[\s,]+(?:aussi|egalement|too|as well|also|plutot|instead|cette fois|this time)$"
@@ -110,7 +113,14 @@ def read_repetition(text: str) -> Repetition | None:
             return None
         original = folded.original(start + offset, end + offset)
         return _repetition(original, named or "", is_bare=is_bare or named is None)
-    return None
+    return _place_alone(folded.original(first, last)) if said else None
+
+
+def _place_alone(said: str) -> Repetition | None:
+    reference = read_reference(said)
+    if reference is None or reference.is_weak or reference.form not in _PLACES:
+        return None
+    return Repetition(said, is_bare=True, is_place=True)
 
 
 def _repetition(change: str, preposition: str, *, is_bare: bool) -> Repetition | None:
@@ -173,7 +183,7 @@ def changes(
         found = _narrowed(found, lambda c: _preposition_of(c.param, turn) == repetition.preposition)
     if len(found) > 1:
         found = _narrowed(
-            found, lambda c: _shape(turn.params[c.param]) == _shape(repetition.change)
+            found, lambda c: shape_of(turn.params[c.param]) == shape_of(repetition.change)
         )
     return tuple(found)
 
@@ -223,7 +233,7 @@ def _by_kind(repetition: Repetition, turn: Turn, schema: Mapping[str, Any]) -> l
         and not isinstance(value, bool)
         and _place_of(value, turn.text) is None
         and _may_be(repetition, name, value, turn, schema)
-        and _shape(value) == _shape(repetition.change)
+        and shape_of(value) == shape_of(repetition.change)
     ]
 
 
@@ -233,12 +243,21 @@ def _may_be(
     kind = _kind(name, turn, schema)
     if repetition.kind is not None:
         return fits(repetition.kind, kind)
-    shape = _shape(repetition.change)
+    if kind in _IN_FOLDERS and repetition.preposition in _ELSEWHERE:
+        # "and to archive?" after "copy it to docs" is a folder, after "list docs" a town.
+        return repetition.preposition == _preposition_of(name, turn)
+    shape = shape_of(repetition.change)
     if kind in _SHAPES_OF_KINDS and shape not in _SHAPES_OF_KINDS[kind]:
         return False
     if kind == TEXT:
         return not repetition.is_bare and shape in ("word", "name", "words")
-    return not repetition.is_bare or _is_alike(shape, _shape(value))
+    return not repetition.is_bare or _is_alike(shape, shape_of(value))
+
+
+_IN_FOLDERS = frozenset({"file", "folder", "path"})
+_ELSEWHERE = frozenset(
+    {"a", "a l'", "a la", "au", "aux", "en", "chez", "vers", "depuis", "at", "on", "to"}
+)
 
 
 def _is_alike(shape: str, other: str) -> bool:
@@ -266,7 +285,8 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 
-def _shape(value: Any) -> str:
+def shape_of(value: Any) -> str:
+    """Return what a value looks like: a file, a number, one word, several."""
     text = str(value)
     return next((name for name, pattern in _SHAPES if pattern.fullmatch(text)), "words")
 

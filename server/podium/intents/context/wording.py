@@ -43,6 +43,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
     },
     "more": {"fr": "… et {count} de plus", "en": "… and {count} more"},
     "dropped": {"fr": "D'accord, je ne fais rien.", "en": "All right, nothing is done."},
+    "stopped": {"fr": "D'accord, je m'arrête là.", "en": "All right, I stop here."},
     "gave_up": {
         "fr": "Je n'ai pas compris la réponse ; la question est abandonnée.",
         "en": "I did not understand the answer; the question is dropped.",
@@ -64,22 +65,29 @@ def sentence(name: str, language: str, **values: Any) -> str:
 def which_param(name: str, kind: str, schema: Mapping[str, Any], language: str) -> str:
     """Return the question for a param; its description and allowed values are added."""
     asked = _of(_WHICH[kind], language) if kind in _WHICH else ""
-    asked = asked or _of(_MISSING, language).format(name=_title(name, schema, language))
+    asked = asked or _of(_MISSING, language).format(name=title(name, schema, language))
     description = schema.get("description")
     if isinstance(description, str) and description.strip():
-        asked += f" ({description.strip().rstrip('.')})"
+        asked += f" ({_translated(description, language).strip().rstrip('.')})"
     allowed = schema.get("enum")
     if isinstance(allowed, list) and allowed:
         asked += "\n" + _numbered([str(value) for value in allowed], language)
     return asked
 
 
-def _title(name: str, schema: Mapping[str, Any], language: str) -> str:
-    title = schema.get("title")
-    if not isinstance(title, str) or not title.strip():
+def title(name: str, schema: Any, language: str) -> str:
+    """Return what people call a param: its schema's title, else its name."""
+    given = schema.get("title") if isinstance(schema, Mapping) else None
+    if not isinstance(given, str) or not given.strip():
         return name
-    # Shipped schemas have titles in both languages, English first: "File / Fichier".
-    parts = title.split(" / ")
+    return _translated(given, language)
+
+
+def _translated(text: str, language: str) -> str:
+    """Return a schema's words in a language; it may have both, English first: "File / Fichier"."""
+    parts = text.split(" / ")
+    if len(parts) != len(("en", "fr")):
+        return text
     return parts[-1] if language == "fr" else parts[0]
 
 
