@@ -2,16 +2,20 @@
 
     python benchmarks/intents.py [--sizes 100,1000] [--requests 1500] [--only podium,re,hassil]
 
-The patterns are generated: verbs, things and places that many patterns share, French and English,
-half of them sentences, half regexes. The requests are drawn once and each is said once: a third
-asks for something with values and politeness, a third is near but asks for nothing, a third is
-about other things. Every candidate runs in a process of its own, so that its memory is its own.
-Times are CPU times, so that other work on the machine counts as little as it can.
+The patterns of the first table are generated: verbs, things and places that many patterns share,
+French and English, half of them sentences, half regexes. The requests are drawn once and each is
+said once: a third asks for something with values and politeness, a third is near but asks for
+nothing, a third is about other things. `re` is a loop over the same grammar, written as one regex
+each, that stops at the first match.
 
-`re` is a loop over the same grammar, written as one regex each, that stops at the first match.
-The second table is all sentences, the same ones for hassil, which is installed from the package
-index into an environment of its own under .cache/intents; if it cannot be, that is said. Compare
-the rows of one run, not the digits of two.
+The second table has the grammar of a home (see home_grammar.py) in Podium and in hassil, the
+matcher of Home Assistant: the same templates, rules, lists and phrases of politeness in either.
+hassil is asked in the language of the request only and comes with its own settings; Podium has both
+languages at once and is not told which. Half of the requests ask for something, half do not; those
+that got the intent they were made from, or none, are `right`.
+
+Every candidate runs in a process of its own, so that its memory is its own. Each time is the CPU
+time of one request that was never asked before, without repeats.
 """
 
 import argparse
@@ -25,10 +29,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from home_grammar import Grammar, grammar
+from home_grammar import asked as requests_at_home
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "intents"
 HASSIL = "hassil>=3.12,<3.13"
@@ -37,7 +44,8 @@ RUN_SECONDS = 1_800
 PER_FILE = 500  # patterns
 SEED = 20_261_121
 WARM_UP = 50  # requests that are not among those measured
-PEER_SIZES = (100, 500)
+WARM_UP_AT_HOME = 200
+AT_HOME_SIZES = (500, 2_000)  # templates of each language
 
 VERBS = {
     "en": (
@@ -121,7 +129,7 @@ class Asked:
 
     @property
     def sentence(self) -> str:
-        """The template, in Podium's words and hassil's alike."""
+        """The template."""
         return SHAPES[self.language]["sentence"].format(**self.words)
 
     @property
@@ -141,7 +149,7 @@ class Asked:
         return rng.choice(AROUND[self.language]).format(said)
 
 
-def asked_for(size: int, *, sentences_only: bool) -> list[Asked]:
+def asked_for(size: int) -> list[Asked]:
     rng = random.Random(SEED)  # noqa: S311 - the same patterns each time
     every = [
         (language, verbs, thing, kind)
@@ -156,7 +164,7 @@ def asked_for(size: int, *, sentences_only: bool) -> list[Asked]:
             f"ask_{number}",
             language,
             {"verbs": verbs, "thing": thing, "kind": kind},
-            sentences_only or number % 2 == 0,
+            number % 2 == 0,
         )
         for number, (language, verbs, thing, kind) in enumerate(every[:size])
     ]
@@ -218,54 +226,128 @@ def loop_over_re(asked: list[Asked], _: Path) -> Callable[[str], Any]:
     return understand
 
 
-def hassil(asked: list[Asked], _: Path) -> Callable[[str], Any]:
-    from hassil import Intents, recognize_best  # noqa: PLC0415 - in an environment of its own
+CANDIDATES: dict[str, Callable[[list[Asked], Path], Callable[[str], Any]]] = {
+    "podium": podium,
+    "re": loop_over_re,
+}
 
-    by_language = {}
-    for language in ("en", "fr"):
-        intents = Intents.from_dict(
-            {
-                "language": language,
-                "intents": {
-                    each.name: {"data": [{"sentences": [each.sentence]}]}
-                    for each in asked
-                    if each.language == language
-                },
-                "lists": {
-                    "place": {"values": list(PLACES[language])},
-                    "level": {"range": {"from": 0, "to": 100}},
-                },
-                "skip_words": [
-                    "please",
-                    "thanks",
-                    "could you",
-                    "peux-tu",
-                    "s'il te plaît",
-                    "bonjour",
-                ],
-            }
-        )
-        by_language[language] = intents
 
-    def understand(text: str) -> Any:
-        for intents in by_language.values():
-            if (found := recognize_best(text, intents)) is not None:
-                values = {k: str(e.value) for k, e in found.entities.items()}
-                return found.intent.name, values
-        return None
+# --- the same grammar of a home for each
+
+
+def podium_at_home(grammars: list[Grammar], folder: Path) -> Callable[[str, str], Any]:
+    """Podium is not told the language: it has the patterns of both."""
+    from podium.domain.limits import Limits  # noqa: PLC0415
+    from podium.intents.library import load_patterns  # noqa: PLC0415
+    from podium.intents.matcher import Matcher  # noqa: PLC0415
+
+    for each in grammars:
+        numbers = {
+            name: {"type": "integer", "min": values[0], "max": values[-1]}
+            for name, values in each.numbers.items()
+        }
+        content = {
+            "language": each.language,
+            "rules": each.rules,
+            "slots": numbers | {name: {"values": values} for name, values in each.lists.items()},
+            "skip": each.skipped,
+            "patterns": [{"name": n, "sentences": s} for n, s in each.intents.items()],
+        }
+        path = folder / f"{each.language}.json"
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    library = load_patterns(folder)
+    assert library.faults == (), library.faults[0].message
+    matcher = Matcher(library, limits=Limits())
+
+    def understand(text: str, _: str) -> Any:
+        intent = matcher.analyse(text).intent
+        return None if intent is None else intent.type
 
     return understand
 
 
-CANDIDATES: dict[str, Callable[[list[Asked], Path], Callable[[str], Any]]] = {
-    "podium": podium,
-    "re": loop_over_re,
-    "hassil": hassil,
+def hassil_at_home(grammars: list[Grammar], _: Path) -> Callable[[str, str], Any]:
+    """Ask hassil in the request's language only, with the settings it comes with."""
+    from hassil import Intents, recognize_best  # noqa: PLC0415 - in an environment of its own
+
+    by_language = {}
+    for each in grammars:
+        numbers = {
+            name: {"range": {"from": values[0], "to": values[-1]}}
+            for name, values in each.numbers.items()
+        }
+        by_language[each.language] = Intents.from_dict(
+            {
+                "language": each.language,
+                "intents": {
+                    name: {"data": [{"sentences": list(sentences)}]}
+                    for name, sentences in each.intents.items()
+                },
+                "lists": numbers | {name: {"values": list(v)} for name, v in each.lists.items()},
+                "expansion_rules": each.rules,
+                "skip_words": list(each.skipped),
+            }
+        )
+
+    def understand(text: str, language: str) -> Any:
+        found = recognize_best(text, by_language[language], language=language)
+        return None if found is None else found.intent.name
+
+    return understand
+
+
+AT_HOME: dict[str, Callable[[list[Grammar], Path], Callable[[str, str], Any]]] = {
+    "podium": podium_at_home,
+    "hassil": hassil_at_home,
 }
 
 
-def work(name: str, size: int, requests: int, *, sentences_only: bool) -> dict[str, Any]:
-    asked = asked_for(size, sentences_only=sentences_only)
+def work_at_home(name: str, size: int, requests: int) -> dict[str, Any]:
+    grammars = [grammar(language, size) for language in ("en", "fr")]
+    texts = list(requests_at_home(grammars, requests + WARM_UP_AT_HOME, SEED))
+    with tempfile.TemporaryDirectory() as folder:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began = time.process_time()
+        understand = AT_HOME[name](grammars, Path(folder))
+        load_seconds = time.process_time() - began
+    for text, language, _ in texts[:WARM_UP_AT_HOME]:
+        understand(text, language)
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    right = {True: 0, False: 0}
+    for text, language, intent in texts[WARM_UP_AT_HOME:]:
+        began = time.thread_time()
+        answer = understand(text, language)
+        spent[bool(intent)].append(1e6 * (time.thread_time() - began))
+        right[bool(intent)] += answer == (intent or None)
+    return {
+        "load_seconds": round(load_seconds, 2),
+        "megabytes": megabytes_since(before),
+        "intents": len(grammars[0].intents),
+        "sentences": grammars[0].size,
+        "asked": times_of(spent[True]) | {"right": right[True]},
+        "other": times_of(spent[False]) | {"right": right[False]},
+    }
+
+
+# --- the measuring
+
+
+def times_of(spent: list[float]) -> dict[str, Any]:
+    """Return p50 and p99 of times in us, and how many there are."""
+    ordered = sorted(spent)
+    return {
+        "p50": round(statistics.median(ordered), 1),
+        "p99": round(ordered[int(len(ordered) * 0.99)], 1),
+        "requests": len(ordered),
+    }
+
+
+def megabytes_since(before: int) -> int:
+    return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def work(name: str, size: int, requests: int) -> dict[str, Any]:
+    asked = asked_for(size)
     texts = requests_for(asked, requests)
     with tempfile.TemporaryDirectory() as folder:
         write_patterns(asked, Path(folder))
@@ -275,21 +357,18 @@ def work(name: str, size: int, requests: int, *, sentences_only: bool) -> dict[s
         load_seconds = time.process_time() - began
     for text in texts[:WARM_UP]:
         understand(text)
-    spent: list[float] = []
-    matched = 0
+    spent: dict[bool, list[float]] = {True: [], False: []}
     for text in texts[WARM_UP:]:
         began = time.thread_time()
         answer = understand(text)
-        spent.append(1e6 * (time.thread_time() - began))
-        matched += answer is not None
-    spent.sort()
+        seconds = time.thread_time() - began
+        spent[answer is not None].append(1e6 * seconds)
     return {
         "load_seconds": round(load_seconds, 2),
-        "megabytes": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024),
-        "p50": round(statistics.median(spent), 1),
-        "p99": round(spent[int(len(spent) * 0.99)], 1),
-        "matched": matched,
-        "requests": len(spent),
+        "megabytes": megabytes_since(before),
+        "all": times_of(spent[True] + spent[False]),
+        "asked": times_of(spent[True]),
+        "other": times_of(spent[False]),
     }
 
 
@@ -314,9 +393,9 @@ def write_patterns(asked: list[Asked], folder: Path) -> None:
 # --- the run
 
 
-def measured(python: Path, name: str, size: int, requests: int, *, sentences_only: bool) -> Any:
+def measured(python: Path, name: str, size: int, requests: int, *, at_home: bool = False) -> Any:
     command = [str(python), __file__, "--worker", name, "--sizes", str(size)]
-    command += ["--requests", str(requests), *(["--sentences"] if sentences_only else [])]
+    command += ["--requests", str(requests), *(["--home"] if at_home else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr}")
@@ -344,38 +423,50 @@ def environment(package: str) -> Path | None:
     return python
 
 
-def rows(options: argparse.Namespace) -> Iterator[tuple[str, str, int, Any]]:
-    here = Path(sys.executable)
-    wanted = options.only.split(",") if options.only else list(CANDIDATES)
+def many_patterns(options: argparse.Namespace, wanted: Sequence[str]) -> None:
+    print(f"{'half sentences':<16}{'patterns':>9}{'load s':>8}{'MB':>6}{'p50 us':>10}{'p99 us':>10}"
+          f"{'matched: p50':>14}{'p99':>10}{'not: p50':>10}{'p99':>10}{'matched':>14}")  # fmt: skip
     for size in options.sizes:
-        for name in ("podium", "re"):
-            if name in wanted:
-                count = options.requests if name == "podium" else max(60, options.requests // 10)
-                yield (
-                    "half sentences",
-                    name,
-                    size,
-                    measured(here, name, size, count, sentences_only=False),
-                )
-    if "hassil" not in wanted:
-        return
-    peer = environment(HASSIL)
-    for size in PEER_SIZES:
-        yield (
-            "all sentences",
-            "podium",
-            size,
-            measured(here, "podium", size, options.requests, sentences_only=True),
-        )
-        if peer is not None:
-            yield (
-                "all sentences",
-                "hassil",
-                size,
-                measured(
-                    peer, "hassil", size, max(60, options.requests // 10), sentences_only=True
-                ),
+        for name in CANDIDATES:
+            if name not in wanted:
+                continue
+            count = options.requests if name == "podium" else max(60, options.requests // 10)
+            row = measured(Path(sys.executable), name, size, count)
+            every, asked, other = row["all"], row["asked"], row["other"]
+            print(
+                f"{name:<16}{size:>9}{row['load_seconds']:>8}{row['megabytes']:>6}"
+                f"{every['p50']:>10}{every['p99']:>10}{asked['p50']:>14}{asked['p99']:>10}"
+                f"{other['p50']:>10}{other['p99']:>10}"
+                f"{asked['requests']:>7} / {every['requests']}",
+                flush=True,
             )
+
+
+def beside_hassil(options: argparse.Namespace, wanted: Sequence[str]) -> None:
+    print(f"\n{'a home, en + fr':<16}{'intents':>9}{'sentences':>11}{'load s':>8}{'MB':>6}"
+          f"{'matched: p50':>14}{'p99':>10}{'right':>11}"
+          f"{'not: p50':>11}{'p99':>10}{'right':>11}")  # fmt: skip
+    pythons = {"podium": Path(sys.executable), "hassil": environment(HASSIL)}
+    for size in AT_HOME_SIZES:
+        found = {}
+        for name, python in pythons.items():
+            if name not in wanted or python is None:
+                continue
+            count = options.requests if name == "podium" else max(60, options.requests // 4)
+            row = found[name] = measured(python, name, size, count, at_home=True)
+            asked, other = row["asked"], row["other"]
+            print(
+                f"{name:<16}{'2 x ' + str(row['intents']):>9}{'2 x ' + str(row['sentences']):>11}"
+                f"{row['load_seconds']:>8}{row['megabytes']:>6}"
+                f"{asked['p50']:>14}{asked['p99']:>10}{asked['right']:>5} / {asked['requests']}"
+                f"{other['p50']:>11}{other['p99']:>10}{other['right']:>5} / {other['requests']}",
+                flush=True,
+            )
+        if len(found) == len(pythons):
+            ours, theirs = found["podium"], found["hassil"]
+            ratios = [theirs[group]["p50"] / ours[group]["p50"] for group in ("asked", "other")]
+            print(f"hassil takes {ratios[0]:.0f} times as long at p50 for what matches, "
+                  f"{ratios[1]:.0f} times for what does not")  # fmt: skip
 
 
 def main() -> None:
@@ -383,31 +474,18 @@ def main() -> None:
     parser.add_argument("--sizes", default="100,1000,10000")
     parser.add_argument("--requests", type=int, default=1_500)
     parser.add_argument("--only", default="")
-    parser.add_argument("--worker", choices=sorted(CANDIDATES))
-    parser.add_argument("--sentences", action="store_true")
+    parser.add_argument("--worker")
+    parser.add_argument("--home", action="store_true")
     options = parser.parse_args()
-    options.sizes = [int(size) for size in options.sizes.split(",")]
+    options.sizes = [int(size) for size in options.sizes.split(",") if size]
     if options.worker:
-        found = work(
-            options.worker, options.sizes[0], options.requests, sentences_only=options.sentences
-        )
-        print(json.dumps(found))
+        worker = work_at_home if options.home else work
+        print(json.dumps(worker(options.worker, options.sizes[0], options.requests)))
         return
-    print(f"{'grammar':<16}{'':<8}{'patterns':>9}{'load s':>8}{'MB':>6}{'p50 us':>10}{'p99 us':>10}"
-          f"{'matched':>14}")  # fmt: skip
-    p50: dict[tuple[str, int], float] = {}
-    for grammar, name, size, row in rows(options):
-        print(
-            f"{grammar:<16}{name:<8}{size:>9}{row['load_seconds']:>8}{row['megabytes']:>6}"
-            f"{row['p50']:>10}{row['p99']:>10}{row['matched']:>7} / {row['requests']}",
-            flush=True,
-        )
-        if grammar == "all sentences":
-            p50[name, size] = row["p50"]
-    for size in PEER_SIZES:
-        if ("hassil", size) in p50:
-            print(f"{size} sentences: {p50['hassil', size] / p50['podium', size]:.0f} times faster "
-                  "than hassil at p50")  # fmt: skip
+    wanted = options.only.split(",") if options.only else [*CANDIDATES, "hassil"]
+    many_patterns(options, wanted)
+    if "hassil" in wanted:
+        beside_hassil(options, wanted)
 
 
 if __name__ == "__main__":

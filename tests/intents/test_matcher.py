@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -248,6 +249,22 @@ def test_a_refusal_suggests_what_is_near_in_the_language_of_the_request(
 
     assert analysis.intent is None
     assert list(analysis.suggestions) == suggestions
+
+
+def test_what_is_near_is_looked_up_only_when_somebody_reads_it(matcher_for: MatcherFor) -> None:
+    found = matcher_for(*TALKATIVE).analyse("weather forecast")
+    looked_up: list[tuple[Suggestion, ...]] = []
+
+    def nearest() -> tuple[Suggestion, ...]:
+        looked_up.append(found.nearest())
+        return looked_up[-1]
+
+    analysis = replace(found, nearest=nearest)
+    assert looked_up == []
+
+    assert analysis.to_dict()["suggestions"] == [{"type": "weather", "example": ""}]
+    assert analysis.suggestions == (Suggestion("weather", ""),)
+    assert len(looked_up) == 1
 
 
 def test_at_most_three_intents_are_suggested_each_once(matcher_for: MatcherFor) -> None:

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from podium.intents.matcher import Matcher
 from podium.intents.prefilter import Prefilter
 from podium.intents.regexes import compile_regex
+from podium.intents.spoken import words_of
 from podium.text.folding import fold_text
 
 WORDS = ["liste", "list", "les", "fichiers", "file", "été", "à", "du", "œuvre", "a", "xyz"]
+WORDS += ["l'an", "a-b", "a: du", ":", "plan", "unlisted_", "isted"]
 WORD = st.sampled_from(WORDS)
 PIECE = st.one_of(
     WORD,
@@ -34,7 +36,7 @@ def test_every_regex_that_matches_is_a_candidate(regexes: list[str], texts: list
     prefilter = Prefilter([each.needs for each in compiled])
 
     for text in map(fold_text, texts):
-        candidates = prefilter.candidates(text)
+        candidates = prefilter.candidates(text, words_of(text))
         one_by_one = [
             position for position, each in enumerate(compiled) if each.compiled.search(text)
         ]
@@ -47,13 +49,15 @@ def test_patterns_whose_words_are_missing_are_not_tried() -> None:
     nouns = [f"noun{number}x" for number in range(2_000)]
     needs = [compile_regex(rf"(?:show|list) (?:the )?{noun}s? (.+)").needs for noun in nouns]
 
-    assert Prefilter(needs).candidates("please show the noun77xs of today") == [77]
+    text = "please show the noun77xs of today"
+
+    assert Prefilter(needs).candidates(text, words_of(text)) == [77]
 
 
 def test_a_regex_without_any_word_of_its_own_is_always_tried() -> None:
     needs = [compile_regex(regex).needs for regex in (r"\w+", "liste", "(?x) a b", "a|.*")]
 
-    assert Prefilter(needs).candidates("zzz") == [0, 2, 3]
+    assert Prefilter(needs).candidates("zzz", words_of("zzz")) == [0, 2, 3]
 
 
 def test_thousands_of_patterns_give_the_intent_that_one_gives(

@@ -1,6 +1,8 @@
 """What the analysis of a request yields: the intent, every candidate, and why the first one won."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 MatchedBy = Literal["pattern", "heuristic", "default", "context"]
@@ -107,10 +109,17 @@ class Suggestion:
         return {"type": self.type, "example": self.example}
 
 
-@dataclass(frozen=True, slots=True)
+def nothing_near() -> tuple[Suggestion, ...]:
+    """Return no suggestions."""
+    return ()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The whole analysis of one request; `intent` is None when nothing matched.
 
+    `nearest` finds what was near then; it is asked when somebody reads `suggestions`, since a
+    request that something else answers needs none.
     `timed_out` names the patterns whose regex ran out of time: they are no candidates. `plan` holds
     the intents of a request that asks for several things, in order, the first of them `intent`; it
     is empty for one thing. `refusal` says why the best candidate was not good enough, if so.
@@ -120,12 +129,19 @@ class Analysis:
 
     intent: Intent | None
     candidates: tuple[Candidate, ...] = ()
-    suggestions: tuple[Suggestion, ...] = ()
     language: str = "en"
     timed_out: tuple[str, ...] = ()
     plan: tuple[Intent, ...] = ()
     refusal: str = ""
     choices: tuple[Candidate, ...] = ()
+    nearest: Callable[[], tuple[Suggestion, ...]] = field(
+        default=nothing_near, compare=False, repr=False
+    )
+
+    @cached_property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """The nearest intents, nearest first, when nothing matched."""
+        return self.nearest()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form: intent or None, candidates best first, suggestions."""

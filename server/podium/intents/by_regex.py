@@ -10,13 +10,13 @@ from podium.domain.intent import SaidSlot
 from podium.domain.limits import Limits
 from podium.intents.grammar import literal_text
 from podium.intents.library import LoadedPattern
-from podium.intents.params import fill_params
+from podium.intents.params import Group, fill_params
 from podium.intents.prefilter import Prefilter
-from podium.intents.ranking import Match, Span
+from podium.intents.ranking import Match, Span, between
 from podium.intents.regexes import Regex
-from podium.intents.request import ENDING, Request, between, count
+from podium.intents.request import ENDING, Request, count, unquoted
 from podium.intents.sentences import Readings
-from podium.intents.slots import ListSlot, ListSource, Slot, TypedSlot
+from podium.intents.slots import FreeSlot, ListSlot, ListSource, Slot, TypedSlot
 from podium.text.values import NOT_A_VALUE
 
 BUDGET = 10  # one request may take as long as this many regexes that use up their time
@@ -35,20 +35,23 @@ class _Budget:
 
     def __init__(self, seconds_per_match: float) -> None:
         self._per_match = seconds_per_match
-        self._end = time.thread_time() + seconds_per_match * BUDGET
+        self._began = time.thread_time()
+        self._end = self._began + seconds_per_match * BUDGET
 
     def seconds(self) -> float:
-        left = self._end - time.thread_time()
+        """Return what a match that begins now may take."""
+        self._began = time.thread_time()
+        left = self._end - self._began
         if left <= 0:
             raise TimeoutError
         return min(self._per_match, left)
 
-    def was_robbed(self, began: float) -> bool:
-        """Whether a match that ran out of time since then had little of it for itself.
+    def was_robbed(self) -> bool:
+        """Whether the match that ran out of time had little of it for itself.
 
         The engine's clock goes on while a busy machine lets other processes run.
         """
-        return time.thread_time() - began < self._per_match / 2
+        return time.thread_time() - self._began < self._per_match / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +60,25 @@ class _Unit:
 
     pattern: LoadedPattern
     regex: Regex
+    groups: tuple[tuple[int | str, int], ...]
 
 
 class RegexMatcher:
     """The regexes of patterns, ready for any number of requests."""
 
     def __init__(self, patterns: Sequence[LoadedPattern], *, limits: Limits) -> None:
-        self._units = [_Unit(pattern, each) for pattern in patterns for each in pattern.regexes]
+        self._units = [
+            _Unit(pattern, each, _used_groups(pattern, each))
+            for pattern in patterns
+            for each in pattern.regexes
+        ]
         self._prefilter = Prefilter([unit.regex.needs for unit in self._units])
         self._limits = limits
         self.count = len(self._units)
 
     def candidates(self, request: Request) -> list[int]:
         """Return the positions of the regexes that may match."""
-        return self._prefilter.candidates(request.text) if self._units else []
+        return self._prefilter.candidates(request.text, request.words) if self._units else []
 
     def matches(
         self,
@@ -96,11 +104,10 @@ class RegexMatcher:
 def _match_in_time(
     unit: _Unit, request: Request, budget: _Budget, readings: Readings, lists: ListSource | None
 ) -> Match | None:
-    began = time.thread_time()
     try:
         return _match(unit, request, budget, readings, lists)
     except TimeoutError:
-        if not budget.was_robbed(began):
+        if not budget.was_robbed():
             raise
     return _match(unit, request, budget, readings, lists)
 
@@ -108,17 +115,18 @@ def _match_in_time(
 def _match(
     unit: _Unit, request: Request, budget: _Budget, readings: Readings, lists: ListSource | None
 ) -> Match | None:
-    found = _find(unit.regex.compiled, request.text, budget)
-    if found is None:
-        return None
     pattern = unit.pattern
-    groups: dict[int | str, Any] = _groups(found.match, unit.regex, request)
-    slots = _read_groups(pattern, found.match, unit.regex, request, readings, lists)
-    if slots is None:
+    for found in _finds(unit.regex.compiled, request.text, budget):
+        slots = _read_groups(pattern, found.match, unit.regex, request, readings, lists)
+        if slots is not None:
+            break
+    else:
         return None
+    groups = _groups(found.match, unit, request)
     groups |= {slot.name: slot.value for slot in slots}
     span: Span = found.match.span()
-    prescribed = _prescribed(unit.regex, found.match, request.text)
+    free = tuple(sorted(part for number in unit.regex.free for part in found.match.spans(number)))
+    spelt_out = between(span, free, request.text)
     said = {key for key in groups if isinstance(key, str)}
     defaults, from_context = pattern.unsaid(said) if pattern.slots else ({}, {})
     return Match(
@@ -128,8 +136,8 @@ def _match(
         span=span,
         original_span=request.original_span(span),
         is_whole=found.is_whole,
-        prescribed=prescribed,
-        prescribed_characters=sum(count(request.text[first:last]) for first, last in prescribed),
+        free=free,
+        prescribed_characters=sum([count(request.text[first:last]) for first, last in spelt_out]),
         covered_characters=count(request.text[slice(*span)]),
         request_characters=request.characters,
         slots=slots,
@@ -137,31 +145,43 @@ def _match(
     )
 
 
-def _find(compiled: Any, text: str, budget: _Budget) -> _Found | None:
-    """Try the whole request, then without its final punctuation, then its longest part."""
-    for end in dict.fromkeys((len(text), len(text.rstrip(ENDING)))):
+def _finds(compiled: Any, text: str, budget: _Budget) -> Iterator[_Found]:
+    """Yield the whole request, the same without its final punctuation; else its longest part.
+
+    The first one counts; the next is for a group with a type that read the punctuation as well.
+    """
+    ends = dict.fromkeys((len(text), len(text.rstrip(ENDING))))
+    has_whole = False
+    for end in ends:
         match = compiled.fullmatch(text, 0, end, timeout=budget.seconds()) if end else None
         if match is not None:
-            return _Found(match, is_whole=True)
-    parts = islice(compiled.finditer(text, timeout=budget.seconds()), MAX_MATCHES)
-    longest = max(parts, key=lambda match: match.end() - match.start(), default=None)
-    if longest is None or not longest.group().strip():
-        return None
-    return _Found(longest, is_whole=False)
+            has_whole = True
+            yield _Found(match, is_whole=True)
+    if has_whole:
+        return
+    for end in ends:
+        parts = islice(compiled.finditer(text, 0, end, timeout=budget.seconds()), MAX_MATCHES)
+        longest = max(parts, key=lambda match: match.end() - match.start(), default=None)
+        if longest is None or not longest.group().strip():
+            return
+        yield _Found(longest, is_whole=False)
 
 
-def _prescribed(each: Regex, match: Any, text: str) -> tuple[Span, ...]:
-    """Return what the match took outside of wildcards; else outside of the regex's groups."""
-    free = sorted(span for number in each.free for span in match.spans(number))
-    return tuple(between(match.span(), free, text))
+def _groups(match: Any, unit: _Unit, request: Request) -> dict[int | str, Any]:
+    """Return the original text of each group that is used and took part in more than blanks."""
+    found: dict[int | str, Any] = {}
+    for key, number in unit.groups:
+        span = match.span(number)
+        if span[0] >= 0 and (text := request.original(span).strip()):
+            found[key] = text
+    return found
 
 
-def _groups(match: Any, each: Regex, request: Request) -> dict[int | str, Any]:
-    """Return the original text of each group that took part in more than blanks."""
-    spans = {key: match.span(number) for key, number in each.groups.items()}
-    spans[0] = match.span()
-    texts = {key: request.original(span).strip() for key, span in spans.items() if span[0] >= 0}
-    return {key: text for key, text in texts.items() if text}
+def _used_groups(pattern: LoadedPattern, each: Regex) -> tuple[tuple[int | str, int], ...]:
+    """Return the groups that become params: named ones, and those that a param refers to."""
+    referred = {param.key for param in pattern.params.values() if isinstance(param, Group)}
+    groups: dict[int | str, int] = {0: 0, **each.groups}
+    return tuple((k, n) for k, n in groups.items() if isinstance(k, str) or k in referred)
 
 
 def _read_groups(
@@ -174,8 +194,10 @@ def _read_groups(
 ) -> tuple[SaidSlot, ...] | None:
     """Return the named groups that are slots as values; None where one has none."""
     found: list[SaidSlot] = []
-    for name, slot in pattern.slots.items():
+    for name, slot in pattern.group_slots.items():
         span = match.span(each.groups[name]) if name in each.groups else (-1, -1)
+        if span[0] >= 0 and isinstance(slot.kind, FreeSlot):
+            span = request.with_ending(span)
         text = request.original(span).strip() if span[0] >= 0 else ""
         if not text:
             continue
@@ -195,4 +217,4 @@ def _value(
     if isinstance(kind, ListSlot):
         forms = kind.current(lists)
         return text if forms is None else forms.values.get(literal_text(text), NOT_A_VALUE)
-    return text
+    return unquoted(text)

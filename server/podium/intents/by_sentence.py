@@ -10,7 +10,7 @@ from podium.intents.needs import needs_of
 from podium.intents.params import fill_params
 from podium.intents.prefilter import WordFilter
 from podium.intents.ranking import Match, Span
-from podium.intents.request import Request, between, count, unquoted
+from podium.intents.request import Request, count, unquoted
 from podium.intents.sentences import Capture, Readings, Sentence, TooManyStepsError
 from podium.intents.slots import ListSlot, ListSource
 from podium.intents.spoken import DEFAULT_SKIPS, Skips, Spoken, Window, spoken
@@ -54,7 +54,7 @@ class SentenceMatcher:
 
     def windows(self, request: Request) -> Windows:
         """Return what of a request is tried, with and without its politeness."""
-        said = spoken(request.text)
+        said = spoken(request.text, request.words)
         return Windows(said, self._skips.windows(said))
 
     def candidates(self, said: Spoken) -> list[int]:
@@ -125,7 +125,7 @@ def _as_match(unit: _Unit, request: Request, window: Window, captures: Sequence[
         span=(0, len(request.text)),
         original_span=request.original_span((0, len(request.text))),
         is_whole=True,
-        prescribed=tuple(between((0, len(request.text)), sorted(spans), request.text)),
+        free=tuple(sorted(spans)),
         prescribed_characters=count(said.text[window.start : window.end]) - free,
         covered_characters=request.characters,
         request_characters=request.characters,

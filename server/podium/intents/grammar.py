@@ -15,7 +15,8 @@ MAX_NESTING = 30  # brackets in brackets; people write three
 MAX_OPTIONS = 500  # of one ( | ) or [ | ]; more is a closed list of a slot
 MAX_PERMUTED = 4  # parts of ( ; ); four make 24 orders
 
-PUNCTUATION = frozenset(".,;:!?…¿¡")
+_AROUND = ".,;:!?…¿¡"
+PUNCTUATION = frozenset(_AROUND)
 """What separates or ends what is said, without being said."""
 
 
@@ -103,8 +104,8 @@ def parse_template(source: str) -> Sequence:
 
 def literal_text(text: str) -> str:
     """Return a text as it is said: folded, one blank between words, no punctuation around them."""
-    words = (word.strip("".join(PUNCTUATION)) for word in _unhyphenated(fold_text(text)).split())
-    return " ".join(word for word in words if word)
+    words = [word.strip(_AROUND) for word in _unhyphenated(fold_text(text)).split()]
+    return " ".join(filter(None, words))
 
 
 def _unhyphenated(folded: str) -> str:

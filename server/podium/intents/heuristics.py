@@ -283,13 +283,14 @@ class Heuristics:
             confidence *= TO_DO_UNSAID
         if intent.main_actions - to_do:
             confidence *= MAIN_UNSAID
+        is_certain = not placed.is_unsure and not missing and evidence >= LEAST_EVIDENCE
         return Guess(
             intent.known.type,
             params,
             round(confidence, 3),
             tuple(dict.fromkeys(why)),
             reads_only=intent.known.reads_only,
-            is_certain=not placed.is_unsure and not missing and evidence >= LEAST_EVIDENCE,
+            is_certain=is_certain and not intent.leaves_a_value(rest, placed.params),
             composition_id=intent.known.composition_id,
         )
 
@@ -405,6 +406,15 @@ class _Intent:
             name: readers[name](str(value)) if name in readers else value
             for name, value in params.items()
         }
+
+    def leaves_a_value(self, rest: Iterable[Word], params: Mapping[str, Any]) -> bool:
+        """Return whether a word that is in no param would be the value of one that is not given.
+
+        "tomorrow's meetings" must not be taken for the meetings of whatever day is the default.
+        """
+        readers = [read for name, read in self.known.readers.items() if name not in params]
+        words = [word.text for word in rest if not word.is_empty]
+        return any(read(word) is not NOT_A_VALUE for read in readers for word in words)
 
     def missing(self, params: Mapping[str, Any]) -> list[str]:
         """Return the params that the composition needs and that are not given."""

@@ -1,9 +1,10 @@
 """A request to its intent: every pattern that fits, ranked, or the nearest ones when none fits."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from podium.domain.intent import Analysis, Candidate, Intent
 from podium.domain.limits import Limits
@@ -16,7 +17,6 @@ from podium.intents.sentences import Readings
 from podium.intents.slots import ListSource
 from podium.intents.splitting import divisions, ways_to_divide
 from podium.intents.suggestions import Suggester
-from podium.text.language import guess_language
 
 LEAST_CONFIDENCE = 0.15
 """A match of a part of the request that one is less sure of is refused: it may be an accident."""
@@ -85,19 +85,16 @@ class Matcher:
             logger.warning("patterns ran out of time", extra={"patterns": timed_out})
         if plan:
             intents = tuple(each.intent for each in plan)
-            return Analysis(
-                intents[0], plan, language=_spoken(intents[0], text), timed_out=timed_out,
-                plan=intents,
-            )  # fmt: skip
+            spoken = intents[0].language or request.language
+            return Analysis(intents[0], plan, spoken, timed_out, plan=intents)
         refusal = self._refusal(candidates)
         if not candidates or refusal:
-            guessed = guess_language(text)
-            suggestions = self._suggester.nearest(text, guessed)
-            return Analysis(None, candidates, suggestions, guessed, timed_out, refusal=refusal)
-        best = candidates[0].intent
-        language = _spoken(best, text)
-        intent = replace(best, language=language)
-        return Analysis(intent, candidates, language=language, timed_out=timed_out)
+            return Analysis(
+                None, candidates, request.language, timed_out, refusal=refusal,
+                nearest=partial(self._suggester.nearest, text, request.language),
+            )  # fmt: skip
+        intent = _in_language(candidates[0].intent, request)
+        return Analysis(intent, candidates, intent.language or "", timed_out)
 
     def explain(self, text: str) -> Explanation:
         """Return the analysis of a request with what it went through."""
@@ -117,11 +114,13 @@ class Matcher:
         if not request.text:
             return ()
         readings = Readings(request.said, self._now)
-        best: dict[int, Match] = {}
-        found: Iterable[Match] = (
+        found: list[Match] = [
             *self._sentences.matches(request, readings, self._lists, late),
             *self._regexes.matches(request, readings, self._lists, late),
-        )
+        ]
+        if len(found) < 2:
+            return tuple(found)
+        best: dict[int, Match] = {}
         for match in found:
             order = match.pattern.order
             if order not in best or _length(match) > _length(best[order]):
@@ -152,11 +151,12 @@ class Matcher:
     ) -> tuple[Candidate, ...]:
         """Return the best candidate of each thing that is asked for, if there are several."""
         places = divisions(request.text)
-        if candidates and candidates[0].whole:
+        if places and candidates and candidates[0].whole:
             # The best match keeps together what it spells out itself.
             best = next(match for match in matches if match.pattern.source == candidates[0].source)
+            spelt_out = best.prescribed(request.text)
             places = [
-                place for place in places if lies_in_free_text(place, best.prescribed, request.text)
+                place for place in places if lies_in_free_text(place, spelt_out, request.text)
             ]
         for parts in ways_to_divide(request.text, places):
             found = [self._part(request, part, late) for part in parts]
@@ -174,10 +174,9 @@ class Matcher:
             return None
         best = candidates[0]
         offset = request.original_span(span)[0]
-        language = best.intent.language or part.language
         return replace(
             best,
-            intent=replace(best.intent, language=language),
+            intent=_in_language(best.intent, part),
             span=(best.span[0] + offset, best.span[1] + offset),
             slots=tuple(
                 replace(slot, span=(slot.span[0] + offset, slot.span[1] + offset))
@@ -186,8 +185,9 @@ class Matcher:
         )
 
 
-def _spoken(intent: Intent, text: str) -> str:
-    return intent.language or guess_language(text)
+def _in_language(intent: Intent, request: Request) -> Intent:
+    """Return an intent with the request's language, where its pattern has none."""
+    return intent if intent.language else replace(intent, language=request.language)
 
 
 def _length(match: Match) -> tuple[int, int, int]:

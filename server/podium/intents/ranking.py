@@ -20,7 +20,7 @@ surer than the candidate before.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any
@@ -37,10 +37,10 @@ LEAST_CONFIDENCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One pattern's best match. Spans are in the folded request, `prescribed` ones in order.
+    """One pattern's best match. Spans are in the folded request.
 
-    `prescribed` is what the pattern spells out, `typed_characters` counts what the types of its
-    slots took. `text` is the regex or the sentence that matched.
+    `free` is what the pattern does not spell out, in order; `typed_characters` counts what the
+    types of its slots took. `text` is the regex or the sentence that matched.
     """
 
     pattern: LoadedPattern
@@ -49,7 +49,7 @@ class Match:
     span: Span
     original_span: Span
     is_whole: bool
-    prescribed: tuple[Span, ...]
+    free: tuple[Span, ...]
     prescribed_characters: int
     covered_characters: int
     request_characters: int
@@ -57,6 +57,10 @@ class Match:
     slots: tuple[SaidSlot, ...] = ()
     from_context: dict[str, str] = field(default_factory=dict)
     is_quoted: bool = False
+
+    def prescribed(self, text: str) -> tuple[Span, ...]:
+        """Return what the pattern spells out of the folded request, in order."""
+        return tuple(between(self.span, self.free, text))
 
     @property
     def is_catch_all(self) -> bool:
@@ -127,12 +131,11 @@ RULES = (
 
 def rank(matches: Sequence[Match], text: str) -> tuple[Candidate, ...]:
     """Return the matches of a folded request as candidates, best first, each with its reason."""
+    if len(matches) < 2:
+        return tuple(_candidate(match, match.confidence, _only(match)) for match in matches)
     ordered = sorted(_with_quoted(matches, text), key=_values, reverse=True)
-    if not ordered:
-        return ()
-    second = ordered[1:2]
-    reasons = [_reason(ordered[0], second[0]) if second else _only(ordered[0])]
-    reasons += [_reason(before, match) for before, match in pairwise(ordered)]
+    reasons = [_reason(before, match) for before, match in pairwise(ordered)]
+    reasons = [reasons[0], *reasons]
     candidates: list[Candidate] = []
     confidence = 1.0
     for match, reason in zip(ordered, reasons, strict=True):
@@ -147,7 +150,7 @@ def _values(match: Match) -> tuple[float, ...]:
 
 def _with_quoted(matches: Sequence[Match], text: str) -> list[Match]:
     whole = {
-        match.prescribed
+        match.prescribed(text)
         for match in matches
         if match.is_whole and match.specific_characters >= FEW_CHARACTERS
     }
@@ -160,6 +163,15 @@ def _with_quoted(matches: Sequence[Match], text: str) -> list[Match]:
         replace(match, is_quoted=True) if not match.is_whole and match.span in quoted else match
         for match in matches
     ]
+
+
+def between(span: Span, free: Iterable[Span], text: str) -> Iterator[Span]:
+    """Yield what lies between the free spans (sorted) and is not blank."""
+    position = span[0]
+    for first, last in (*free, (span[1], span[1])):
+        if position < first and text[position:first].strip():
+            yield position, first
+        position = max(position, last)
 
 
 def lies_in_free_text(span: Span, prescribed: Sequence[Span], text: str) -> bool:

@@ -2,12 +2,11 @@
 
 import re
 import string
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from podium.intents.ranking import Span
-from podium.intents.spoken import Spoken
+from podium.intents.spoken import Spoken, words_of
 from podium.text.folding import Folded, fold
 from podium.text.language import Language, guess_language
 
@@ -25,20 +24,28 @@ class Request:
     folded: Folded
     text: str
     start: int
-    characters: int
 
     @classmethod
     def of(cls, written: str) -> "Request":
         """Fold a request."""
         folded = fold(written)
-        stripped = folded.text.strip()
         start = len(folded.text) - len(folded.text.lstrip())
-        return cls(written, folded, stripped, start, count(stripped))
+        return cls(written, folded, folded.text.strip(), start)
+
+    @cached_property
+    def characters(self) -> int:
+        """How many of its characters are not blank."""
+        return count(self.text)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its words, as prefilters compare them."""
+        return words_of(self.text)
 
     @cached_property
     def language(self) -> Language:
         """The language of its words."""
-        return guess_language(self.written)
+        return guess_language(self.written, folded=self.folded.text)
 
     def original(self, span: Span) -> str:
         """Return what was written in a span of the text."""
@@ -70,15 +77,6 @@ def unquoted(text: str) -> str:
         if inside and text[-1] not in inside and text[0] not in inside:
             return inside
     return text
-
-
-def between(span: Span, free: Iterable[Span], text: str) -> Iterator[Span]:
-    """Yield what lies between the free spans (sorted) and is not blank."""
-    position = span[0]
-    for first, last in (*free, (span[1], span[1])):
-        if position < first and text[position:first].strip():
-            yield position, first
-        position = max(position, last)
 
 
 def count(text: str) -> int:

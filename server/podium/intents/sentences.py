@@ -1,10 +1,9 @@
 """A sentence template, its rules and slots in place, to a matcher of spoken requests.
 
-The matcher is a chain of steps, made at the first request that may fit: each step is a function of
-the run and a place in the text that tries what it stands for and then what follows. A template has
-no repetition, so the chain is no circle, and what failed at a place once is not tried there again;
-what remains is bounded by `MAX_STEPS`. So a match takes no regex, no compiling beforehand, and no
-clock to stop it.
+A match walks the template as it is and tries what each part stands for at a place in the text, then
+what follows. A template has no repetition, so the walk is no circle, and what failed at a place
+once is not tried there again; what remains is bounded by `MAX_STEPS`. So a match takes no regex, no
+compiling beforehand, and no clock to stop it.
 """
 
 from collections.abc import Callable, Mapping
@@ -91,7 +90,6 @@ class Sentence:
     source: str
     tree: Sequence
     slots: Mapping[str, SlotKind]
-    holder: list["Step"] = field(default_factory=list, compare=False, repr=False)
 
     def match(
         self,
@@ -107,10 +105,8 @@ class Sentence:
             TooManyStepsError: it is too ambiguous for this request.
 
         """
-        if not self.holder:
-            self.holder.append(_chain(self.tree))
         run = _Run(window, readings, language, lists)
-        return list(run.captures) if self.holder[0](run, window.start) else None
+        return run.captures if run.fits(self.tree.items, 0, None, window.start) else None
 
 
 def compile_sentence(source: str, scope: Scope) -> Sentence:
@@ -138,7 +134,8 @@ class Readings:
         self, original: Callable[[Spoken, int, int], str], now: Callable[[], datetime]
     ) -> None:
         self._original = original
-        self._now = now
+        self._clock = now
+        self._now: datetime | None = None  # the same for all that is read
         self._values: dict[tuple[int, str, str | None], Any] = {}
 
     def value(
@@ -151,16 +148,24 @@ class Readings:
         """Return what a type makes of an original text, or NOT_A_VALUE."""
         key = (id(slot.type), text, language)
         if key not in self._values:
-            self._values[key] = slot.type.read(text, language=language, now=self._now())
+            self._now = self._now or self._clock()
+            self._values[key] = slot.type.read(text, language=language, now=self._now)
         return self._values[key]
+
+
+_Rest = tuple[tuple[Any, ...], int, Any]
+"""What is still to be said after a part: items, from an index on, and the rest that follows them.
+
+None in its place is the end of the request.
+"""
 
 
 class _Run:
     """One try of one template on one part of a request."""
 
     __slots__ = (
-        "captures", "end", "failed", "language", "left", "lists", "readings", "said", "start",
-        "text",
+        "captures", "end", "failed", "language", "left", "lists", "readings", "rests", "said",
+        "start", "text",
     )  # fmt: skip
 
     def __init__(
@@ -178,19 +183,139 @@ class _Run:
         self.language = language
         self.lists = lists
         self.captures: list[Capture] = []
+        self.rests: dict[tuple[int, int, int], _Rest] = {}
         self.failed: set[tuple[int, int]] = set()
         self.left = MAX_STEPS
 
     def value(self, slot: TypedSlot, start: int, end: int) -> Any:
         return self.readings.value(slot, self.language, self.said, start, end)
 
-    def spend(self) -> None:
+    def fits(self, items: tuple[Any, ...], first: int, after: _Rest | None, place: int) -> bool:
+        """Whether the items from the first one on, and what follows them, are said at a place.
+
+        A last option that is empty is not tried: it is to go on with what follows.
+        """
+        text = self.text
+        for index in range(first, len(items)):
+            item = items[index]
+            if type(item) is Word:
+                if not text.startswith(item.text, place):
+                    return False
+                place += len(item.text)
+            elif type(item) is Gap:
+                if place < self.end and text[place] == " ":
+                    place += 1
+                elif self._is_inside_word(place):
+                    return False
+            elif type(item) is Choice:
+                *options, last = item.options
+                for option in options if not last.items else item.options:
+                    start = option.items[0] if option.items else None
+                    if type(start) is Word and not text.startswith(start.text, place):
+                        continue  # so do most, and here it costs no call
+                    if self.fits(option.items, 0, self._rest(items, index + 1, after), place):
+                        return True
+                if last.items:
+                    return False
+            else:
+                return self._slot_fits(item, items, index + 1, after, place)
+        return self._rest_fits(after, place)
+
+    def _is_inside_word(self, place: int) -> bool:
+        """Whether no gap can be at a place that has no blank.
+
+        Elsewhere it is between words already: what stood here was optional, or ended with an
+        apostrophe, or a sign follows that touches its number.
+        """
+        text = self.text
+        return (
+            self.start < place < self.end
+            and text[place - 1] not in " '"
+            and (text[place] not in SIGNS)
+        )
+
+    def _rest(self, items: tuple[Any, ...], index: int, after: _Rest | None) -> _Rest | None:
+        """Return what follows an item; the same object whenever it is the same."""
+        if index == len(items):
+            return after
+        key = (id(items), index, id(after))
+        found = self.rests.get(key)
+        if found is None:
+            found = self.rests[key] = (items, index, after)
+        return found
+
+    def _rest_fits(self, rest: _Rest | None, place: int) -> bool:
+        """Do not try again where it failed: what follows depends on nothing but the place."""
+        if rest is None:
+            return place == self.end
+        key = (id(rest), place)
+        if key in self.failed:
+            return False
+        if self.fits(*rest, place):
+            return True
+        self.failed.add(key)
+        self._spend()
+        return False
+
+    def _slot_fits(
+        self, slot: BoundSlot, items: tuple[Any, ...], index: int, after: _Rest | None, place: int
+    ) -> bool:
+        if place >= self.end or self.text[place] == " ":
+            return False
+        kind = slot.kind
+        rest = self._rest(items, index, after)
+        if isinstance(kind, FreeSlot):
+            return self._free_fits(slot, rest, _glued(items, index), place, is_word=kind.is_word)
+        if isinstance(kind, ListSlot) and kind.current(self.lists) is None:
+            return self._free_fits(slot, rest, _glued(items, index), place)
+        for read in kind.reads(self, place):
+            if self._takes(Capture(slot, place, read.end, read.value), rest):
+                return True
+            self._spend()
+        return False
+
+    def _free_fits(
+        self, slot: BoundSlot, rest: _Rest | None, glued: str, place: int, *, is_word: bool = False
+    ) -> bool:
+        """Take words, as few as what follows allows; all of them at once where nothing follows.
+
+        `glued` is what follows without a gap, such as the `'s` of `{name}'s`.
+        """
+        text, last, border = self.said.typed, self.end, glued or " "
+        end = last if rest is None and not is_word else _border(text, border, place, last)
+        if text[place] == '"':  # what is quoted is one
+            closing = text.find('"', place + 1, last)
+            end = max(end, closing + 1)
+        while True:
+            if self._takes(Capture(slot, place, end, is_free=True), rest):
+                return True
+            if end >= last or is_word:
+                return False
+            self._spend()
+            end = _border(text, border, end + 1, last)
+
+    def _takes(self, capture: Capture, rest: _Rest | None) -> bool:
+        """Whether what follows fits where a slot took something; if so, it keeps that."""
+        self.captures.append(capture)
+        if self._rest_fits(rest, capture.end):
+            return True
+        self.captures.pop()
+        return False
+
+    def _spend(self) -> None:
         self.left -= 1
         if self.left < 0:
             raise TooManyStepsError
 
 
-Step = Callable[[_Run, int], bool]
+def _glued(items: tuple[Any, ...], index: int) -> str:
+    following = items[index] if index < len(items) else None
+    return following.text if isinstance(following, Word) else ""
+
+
+def _border(text: str, border: str, place: int, last: int) -> int:
+    found = text.find(border, place, last)
+    return found if found >= 0 else last
 
 
 # --- rules and slots put in place
@@ -315,157 +440,3 @@ def _path(part: Any) -> int:
             return 2 + max(map(_path, options), default=0)
         case _:
             return 1
-
-
-# --- the chain of steps
-
-
-def _chain(tree: Sequence) -> Step:
-    return _sequence(tree.items, _at_end)
-
-
-def _at_end(run: _Run, place: int) -> bool:
-    return place == run.end
-
-
-def _sequence(items: tuple[Any, ...], after: Step) -> Step:
-    """Make the steps from the last to the first; words with one blank between are one step."""
-    step = after
-    index = len(items) - 1
-    while index >= 0:
-        item = items[index]
-        if isinstance(item, Word):
-            text = item.text
-            while index >= 2 and items[index - 1] == GAP and _joins(items[index - 2]):
-                text = f"{items[index - 2].text} {text}"
-                index -= 2
-            step = _word(text, step)
-        elif isinstance(item, Gap):
-            step = _gap(step)
-        elif isinstance(item, Choice):
-            step = _choice(item, step)
-        else:
-            glued = items[index + 1] if index + 1 < len(items) else None
-            step = _slot(item, step, glued.text if isinstance(glued, Word) else "")
-        index -= 1
-    return step
-
-
-def _joins(item: Any) -> bool:
-    return isinstance(item, Word) and not item.text.endswith("'")
-
-
-def _word(text: str, after: Step) -> Step:
-    length = len(text)
-
-    def step(run: _Run, place: int) -> bool:
-        return run.text.startswith(text, place) and after(run, place + length)
-
-    return step
-
-
-def _gap(after: Step) -> Step:
-    def step(run: _Run, place: int) -> bool:
-        if place < run.end:
-            text = run.text
-            if text[place] == " ":
-                return after(run, place + 1)
-            # Between words already: what stood here was optional, or ended with an apostrophe, or
-            # a sign follows that touches its number.
-            if place > run.start and text[place - 1] not in " '" and text[place] not in SIGNS:
-                return False
-        return after(run, place)
-
-    return step
-
-
-def _choice(choice: Choice, after: Step) -> Step:
-    joined = after if after is _at_end else _once(after)
-    steps = tuple(_sequence(option.items, joined) for option in choice.options)
-
-    def step(run: _Run, place: int) -> bool:
-        for option in steps:  # noqa: SIM110 - a generator takes twice as long
-            if option(run, place):
-                return True
-        return False
-
-    return step
-
-
-def _once(after: Step) -> Step:
-    """Do not try again where it failed: what follows depends on nothing but the place."""
-    number = id(after)
-
-    def step(run: _Run, place: int) -> bool:
-        key = (number, place)
-        if key in run.failed:
-            return False
-        if after(run, place):
-            return True
-        run.failed.add(key)
-        run.spend()
-        return False
-
-    return step
-
-
-def _slot(slot: BoundSlot, after: Step, glued: str) -> Step:
-    kind = slot.kind
-    if isinstance(kind, FreeSlot):
-        return _free(slot, kind, after, glued)
-    return _reading(slot, kind, after, glued)
-
-
-def _free(slot: BoundSlot, kind: FreeSlot, after: Step, glued: str) -> Step:
-    """Take words, as few as what follows allows; all of them at once where nothing follows.
-
-    `glued` is what follows without a gap, such as the `'s` of `{name}'s`.
-    """
-    is_last = after is _at_end
-    follow = _once(after)
-    border = glued or " "
-
-    def step(run: _Run, place: int) -> bool:
-        text, last = run.said.typed, run.end
-        if place >= last or text[place] == " ":
-            return False
-        end = last if is_last and not kind.is_word else _border(text, border, place, last)
-        if text[place] == '"':  # what is quoted is one
-            closing = text.find('"', place + 1, last)
-            end = max(end, closing + 1)
-        while True:
-            run.captures.append(Capture(slot, place, end, is_free=True))
-            if follow(run, end):
-                return True
-            run.captures.pop()
-            if end >= last or kind.is_word:
-                return False
-            run.spend()
-            end = _border(text, border, end + 1, last)
-
-    return step
-
-
-def _border(text: str, border: str, place: int, last: int) -> int:
-    found = text.find(border, place, last)
-    return found if found >= 0 else last
-
-
-def _reading(slot: BoundSlot, kind: TypedSlot | ListSlot, after: Step, glued: str) -> Step:
-    follow = _once(after)
-    instead = _free(slot, FreeSlot(), after, glued)
-
-    def step(run: _Run, place: int) -> bool:
-        if place >= run.end or run.text[place] == " ":
-            return False
-        if isinstance(kind, ListSlot) and kind.current(run.lists) is None:
-            return instead(run, place)
-        for read in kind.reads(run, place):
-            run.captures.append(Capture(slot, place, read.end, read.value))
-            if follow(run, read.end):
-                return True
-            run.captures.pop()
-            run.spend()
-        return False
-
-    return step

@@ -5,22 +5,23 @@ count as blanks. Politeness (`Skips`) stays where it is; `Windows` tells where i
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from itertools import islice
 
 from podium.intents.grammar import literal_text
 
 MAX_SPOKEN_CHARACTERS = 65_536  # as long as a request may be; a longer text matches no sentence
 MAX_SKIPPED = 8  # phrases of politeness on one side of a request
+MAX_WINDOWS = 10  # parts of a request that are tried with some of its politeness
 
 _ENDING = ".,;:!?…"
+_TRAILING = _ENDING + " "
 _OPENING = "¿¡,;:!?…"
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\S+")
-_NOISE = re.compile(r"[.,;:!?…¿¡]|\s\s|[^\S ]")  # a text without any is spoken as it is
-_END = re.compile(r"(?<=\w)(?!\w)|(?= )|\Z")
+_PUNCTUATION = re.compile(r"[.,;:!?…¿¡]")
+_RUN = re.compile(r"(\w+)|[^\w ]+")
 _HYPHEN = re.compile(r"(?<=[^\W_])-(?=[^\W_])")
 
 POLITENESS = """
@@ -53,18 +54,21 @@ class Spoken:
     origins: Sequence[int]
     tokens: frozenset[str]
 
-    @cached_property
-    def ends(self) -> list[int]:
-        """The places where a word may end, in order."""
-        return [found.start() for found in _END.finditer(self.text) if found.start()]
+    def ends_after(self, place: int, end: int, most: int) -> list[int]:
+        """Return where words end after a place, the farthest first, `most` characters away.
 
-    def ends_after(self, place: int, end: int, most: int) -> Iterator[int]:
-        """Yield where words end after a place, the farthest first, `most` characters away."""
-        last = bisect_right(self.ends, min(end, place + most))
-        for index in range(last - 1, -1, -1):
-            if self.ends[index] <= place:
-                return
-            yield self.ends[index]
+        A word ends after its letters, and before a blank.
+        """
+        text, last = self.text, min(end, place + most)
+        ends: list[int] = []
+        for found in _RUN.finditer(text, place):
+            stop = found.end()
+            if stop > last:
+                break
+            if found.lastindex or text[stop : stop + 1] in ("", " "):
+                ends.append(stop)
+        ends.reverse()
+        return ends
 
     def folded_span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span of the folded request that a span of the text came from."""
@@ -82,12 +86,23 @@ class Window:
     end: int
 
 
-def spoken(folded: str) -> Spoken:
-    """Return a folded request as it is said; nothing of one that is too long."""
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text, as prefilters compare them."""
+    return frozenset(_WORD.findall(text))
+
+
+def spoken(folded: str, words: frozenset[str] | None = None) -> Spoken:
+    """Return a folded request as it is said; nothing of one that is too long.
+
+    `words` are those of the request, if they are known already.
+    """
     if len(folded) > MAX_SPOKEN_CHARACTERS:
-        folded = ""
-    if _NOISE.search(folded) is None:
-        return _spoken(folded, range(len(folded) + 1))
+        folded, words = "", None
+    if words is None:
+        words = words_of(folded)
+    bare = folded.rstrip(_TRAILING)
+    if _PUNCTUATION.search(bare) is None and " ".join(bare.split()) == bare:
+        return _spoken(bare, range(len(bare) + 1), words)
     pieces: list[str] = []
     origins: list[int] = []
     for found in _PIECE.finditer(folded):
@@ -104,12 +119,12 @@ def spoken(folded: str) -> Spoken:
             pieces.append(piece)
             origins.extend(range(start, start + len(piece)))
     origins.append(origins[-1] + 1 if origins else 0)
-    return _spoken(" ".join(pieces), origins)
+    return _spoken(" ".join(pieces), origins, words)
 
 
-def _spoken(typed: str, origins: Sequence[int]) -> Spoken:
+def _spoken(typed: str, origins: Sequence[int], words: frozenset[str]) -> Spoken:
     text = _HYPHEN.sub(" ", typed) if "-" in typed else typed
-    return Spoken(text, typed, origins, frozenset(_WORD.findall(text)))
+    return Spoken(text, typed, origins, words)
 
 
 @dataclass(slots=True)
@@ -134,34 +149,38 @@ class Skips:
         return skips
 
     def windows(self, said: Spoken) -> Iterator[Window]:
-        """Yield what of a request is tried: without politeness around it, as it is, without any.
+        """Yield what of a request is tried: with less and less taken away, and without any at all.
 
+        A sentence may spell out some of it: "please tell me if ..." is "tell me if ..." politely.
         The last only where politeness stands between other words.
         """
         whole = Window(said, 0, len(said.text))
         if self.tokens.isdisjoint(said.tokens):
             yield whole
             return
-        start, end = self._stripped(said.text)
-        if start < end and (start, end) != (0, whole.end):
-            yield Window(said, start, end)
+        starts, ends = self._borders(said.text)
+        ways = ((start, end) for start in reversed(starts) for end in reversed(ends))
+        for start, end in islice((way for way in ways if way[0] < way[1]), MAX_WINDOWS - 1):
+            if (start, end) != (0, whole.end):
+                yield Window(said, start, end)
         yield whole
-        if (plain := self._without(said, start, end)) is not None:
+        if (plain := self._without(said, starts[-1], ends[-1])) is not None:
             yield plain
 
-    def _stripped(self, text: str) -> tuple[int, int]:
-        start, end = 0, len(text)
+    def _borders(self, text: str) -> tuple[list[int], list[int]]:
+        """Return where the request begins without its first phrases, and ends without its last."""
+        starts, ends = [0], [len(text)]
         for _ in range(MAX_SKIPPED):
-            phrase = self._at(text, start, end)
+            phrase = self._at(text, starts[-1], ends[0])
             if not phrase:
                 break
-            start = min(end, start + len(phrase) + 1)
+            starts.append(min(ends[0], starts[-1] + len(phrase) + 1))
         for _ in range(MAX_SKIPPED):
-            phrase = self._before(text, start, end)
+            phrase = self._before(text, starts[-1], ends[-1])
             if not phrase:
                 break
-            end = max(start, end - len(phrase) - 1)
-        return start, end
+            ends.append(max(starts[-1], ends[-1] - len(phrase) - 1))
+        return starts, ends
 
     def _at(self, text: str, start: int, end: int) -> str:
         """Return the longest phrase that begins at a place."""
@@ -204,7 +223,7 @@ class Skips:
             if origins:
                 origins.append(said.origins[first - 1])
             origins.extend(said.origins[first:last])
-        plain = _spoken(typed, [*origins, origins[-1] + 1])
+        plain = _spoken(typed, [*origins, origins[-1] + 1], words_of(typed))
         return Window(plain, 0, len(plain.text))
 
 

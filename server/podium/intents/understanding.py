@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from podium.domain.errors import PodiumError
-from podium.domain.intent import Analysis, Candidate, Intent
+from podium.domain.intent import Analysis, Candidate, Intent, nothing_near
 from podium.domain.past import MAX_PAST_REQUESTS, PastRequest
 from podium.domain.ports import Clock, PastRequests
 from podium.intents.heuristics import Asked, Decision, Guess, Heuristics, KnownIntent, decide
@@ -116,7 +116,11 @@ def _with_decision(analysis: Analysis, decision: Decision, text: str) -> Analysi
         return analysis
     if decision.step == "act":
         return replace(
-            analysis, intent=candidates[0].intent, candidates=candidates, suggestions=(), refusal=""
+            analysis,
+            intent=candidates[0].intent,
+            candidates=candidates,
+            nearest=nothing_near,
+            refusal="",
         )
     return replace(analysis, choices=candidates)
 

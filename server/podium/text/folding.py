@@ -23,6 +23,7 @@ _QUOTES = {
     **dict.fromkeys("‘’‚‛ʼʹ′´", "'"),
     **dict.fromkeys("“”„‟″«»", '"'),
 }
+_ONE_EACH = {1}
 _INVISIBLE = frozenset(
     "\u00ad\u034f\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
     + "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFE00, 0xFE10)]))
@@ -46,6 +47,8 @@ class Folded:
         Characters that vanished belong to the one before them, so an accent written as a character
         of its own is never torn from its letter.
         """
+        if isinstance(self.origins, range):  # each character stands where it was
+            return (start, end) if start < end else (start, start)
         first = self.origins[start]
         if start >= end:
             return first, first
@@ -64,7 +67,7 @@ def fold(text: str) -> Folded:
     if text.isascii():
         return Folded(text, text.lower(), range(len(text) + 1))
     pieces = _pieces(text)
-    if all(len(piece) == 1 for piece in pieces.values()):
+    if set(map(len, pieces.values())) == _ONE_EACH:
         return Folded(text, "".join(map(pieces.__getitem__, text)), range(len(text) + 1))
     origins = [start for start, char in enumerate(text) for _ in pieces[char]]
     return Folded(text, "".join(map(pieces.__getitem__, text)), (*origins, len(text)))

@@ -44,29 +44,32 @@ ENGLISH_WORDS = _words(
     why will with would write yesterday you your
     """
 )
-_BOTH = FRENCH_WORDS & ENGLISH_WORDS
-_FRENCH_LETTERS = re.compile(r"[àâçèéêëîïôœùûÿ]", re.IGNORECASE)
+_SAYS_FRENCH = (FRENCH_WORDS - ENGLISH_WORDS).__contains__
+_SAYS_ENGLISH = (ENGLISH_WORDS - FRENCH_WORDS).__contains__
+_FRENCH_LETTERS = re.compile("[àâçèéêëîïôœùûÿÀÂÇÈÉÊËÎÏÔŒÙÛŸ]")
 _FRENCH_ELISIONS = re.compile(r"\b(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu)'(?=\w\w)")
 _ENGLISH_CONTRACTIONS = re.compile(r"\w(?:'s|n't|'re|'ll|'ve|'m|'d)\b")
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
 
-def guess_language(text: str, otherwise: Language = "en") -> Language:
-    """Return the language that more words and letters speak for; `otherwise` when none does."""
+def guess_language(text: str, otherwise: Language = "en", *, folded: str | None = None) -> Language:
+    """Return the language that more words and letters speak for; `otherwise` when none does.
+
+    `folded` is what `fold_text` makes of the text, if that is known already.
+    """
     sample = text[:MAX_EVIDENCE]
-    folded = fold_text(sample)
-    words = [word for word in _WORD.findall(folded) if word not in _BOTH]
-    pieces = words
+    if folded is None or len(text) > MAX_EVIDENCE:
+        folded = fold_text(sample)
+    words = _WORD.findall(folded)
+    french = english = 0
     if "'" in folded:
-        pieces = [piece for word in words for piece in {word, *word.split("'")}]
-    french = (
-        sum(piece in FRENCH_WORDS for piece in pieces)
-        + (len(_FRENCH_ELISIONS.findall(folded)) if "'" in folded else 0)
-        + (0 if sample.isascii() else _french_letters(sample))
-    )
-    english = sum(piece in ENGLISH_WORDS for piece in pieces) + (
-        len(_ENGLISH_CONTRACTIONS.findall(folded)) if "'" in folded else 0
-    )
+        french = len(_FRENCH_ELISIONS.findall(folded))
+        english = len(_ENGLISH_CONTRACTIONS.findall(folded))
+        words = [piece for word in words for piece in {word, *word.split("'")}]
+    french += sum(map(_SAYS_FRENCH, words))
+    english += sum(map(_SAYS_ENGLISH, words))
+    if not sample.isascii():
+        french += _french_letters(sample)
     if french == english:
         return otherwise
     return "fr" if french > english else "en"

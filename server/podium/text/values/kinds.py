@@ -16,6 +16,7 @@ from typing_extensions import override
 from podium.text.folding import fold_text
 
 MAX_CHARACTERS = 160  # of a number, a date or the like; nobody says a longer one
+_PLAIN_FIGURES = re.compile("0|[1-9][0-9]{0,8}")  # they mean the same in each language
 
 
 @final
@@ -86,17 +87,21 @@ class FormType:
     """A type that is a table of forms; the first form that fits and has a meaning decides.
 
     The pattern stands in the regex of each template that uses the type, and compiling costs by the
-    character: so it may be a shorter, wider regex than the forms, and guards them.
+    character: so it may be a shorter, wider regex than the forms, and guards them. What most people
+    write for a number, a few figures, is read without either.
     """
 
     name: str
     pattern: str
     forms: Sequence[Form]
     max_characters: int = MAX_CHARACTERS
+    is_number: bool = False
 
     def read(self, said: str, *, language: str | None, now: datetime) -> Any:
         """Return the value of what was said, or NOT_A_VALUE."""
         text = said.strip()
+        if self.is_number and _PLAIN_FIGURES.fullmatch(text):
+            return int(text)
         if not 0 < len(text) <= self.max_characters:
             return NOT_A_VALUE
         folded = fold_text(text)
@@ -106,11 +111,16 @@ class FormType:
 
 
 def form_type(
-    name: str, forms: Sequence[Form], *, pattern: str = "", max_characters: int = MAX_CHARACTERS
+    name: str,
+    forms: Sequence[Form],
+    *,
+    pattern: str = "",
+    max_characters: int = MAX_CHARACTERS,
+    is_number: bool = False,
 ) -> FormType:
     """Return the type of these forms; without a pattern it is the forms side by side."""
     wide = pattern or any_of(form.source for form in forms)
-    return FormType(name, spelled(without_names(wide)), forms, max_characters)
+    return FormType(name, spelled(without_names(wide)), forms, max_characters, is_number)
 
 
 def read_forms(forms: Iterable[Form], folded: str, said: Said) -> Any:

@@ -320,7 +320,7 @@ NUMBER_FORMS = tuple(
     )
 )
 NUMBER_PATTERN = any_of((_FIGURES_AND_SCALE, _IN_WORDS))
-NUMBER = form_type("number", NUMBER_FORMS, pattern=NUMBER_PATTERN)
+NUMBER = form_type("number", NUMBER_FORMS, pattern=NUMBER_PATTERN, is_number=True)
 ORDINAL = form_type("ordinal", _ORDINALS)
 
 
@@ -340,7 +340,9 @@ def _has_decimals(groups: Groups, said: Said) -> bool:
     return isinstance(value, Decimal) and int(value.as_tuple().exponent) < 0
 
 
-INTEGER = form_type("integer", tuple(map(_whole, NUMBER_FORMS)), pattern=NUMBER_PATTERN)
+INTEGER = form_type(
+    "integer", tuple(map(_whole, NUMBER_FORMS)), pattern=NUMBER_PATTERN, is_number=True
+)
 
 _PERCENT = r"\s{0,3}(?:%|(?:pour~cent|pourcents?|per\s{0,3}cent|pct|pour~100)(?!\w))"
 
