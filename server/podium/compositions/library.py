@@ -94,7 +94,7 @@ def load_compositions(folder: Path) -> CompositionLibrary:
     compositions: list[StoredComposition] = []
     faults: list[WorkspaceError] = []
     documents: dict[str, Document] = {}
-    paths = sorted(folder.rglob("*.json"))
+    paths = sorted(path for path in folder.rglob("*.json") if not _is_hidden(path, folder))
     if len(paths) > MAX_FILES:
         message = f"{folder}: holds {len(paths)} files, of which {MAX_FILES} are read"
         faults.append(FileInvalidError(message, source=str(folder)))
@@ -109,3 +109,8 @@ def load_compositions(folder: Path) -> CompositionLibrary:
         compositions.append(StoredComposition(composition, status, str(path), order))
         documents.setdefault(composition.id, document)
     return CompositionLibrary(compositions, faults, documents)
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Return whether it is none of the compositions, such as a kept version of one."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
