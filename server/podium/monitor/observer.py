@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import anyio
+
 from podium.domain.composition import Composition
 from podium.domain.errors import (
     CompositionForbiddenError,
@@ -108,14 +110,32 @@ class Monitor:
         what changed because of it.
         """
         now = self._clock.now()
+        try:
+            self._healths = await self._statistics.healths()
+        except StatisticsError as error:
+            self._note_loss(error)
+            return ()
         changes: list[Change] = []
+        async with anyio.create_task_group() as tasks:  # those that are new share transactions
+            for one in seen:
+                if one.composition_id not in self._healths:
+                    tasks.start_soon(self._look_at, one, now)
         for one in seen:
-
-            def decide(health: Health | None, one: promotion.Seen = one) -> Decision:
-                return promotion.after_look(health, one, now, self._rules)
-
-            changes += await self._take_in(one.composition_id, decide)
+            before = self._healths.get(one.composition_id)
+            if before is None:
+                continue
+            after = promotion.after_look(before, one, now, self._rules)
+            if after == (before, ()):  # as it was: nothing to be written
+                self._played[one.composition_id] = before.version
+            else:
+                changes += await self._look_at(one, now)
         return tuple(changes)
+
+    async def _look_at(self, one: promotion.Seen, now: float) -> tuple[Change, ...]:
+        def decide(health: Health | None) -> Decision:
+            return promotion.after_look(health, one, now, self._rules)
+
+        return await self._take_in(one.composition_id, decide)
 
     async def _take_in(self, composition_id: str, decide: Decide) -> tuple[Change, ...]:
         try:

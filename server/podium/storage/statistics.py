@@ -69,6 +69,7 @@ class SqliteStatistics:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._since_prune = 0
+        self._parsed: dict[str, tuple[str, Health]] = {}  # one for each composition
 
     async def close(self) -> None:
         """Close the file; another use opens it again."""
@@ -297,13 +298,19 @@ class SqliteStatistics:
         row = connection.execute(
             "SELECT data FROM healths WHERE composition_id = ?", (id_,)
         ).fetchone()
-        before = None if row is None else rows.health_of(row["data"])
+        before = None if row is None else self._health_of(id_, row["data"])
         health, changes = decide(before)
         if health is not None and health != before:
             data = json.dumps(health.to_dict())
+            self._parsed[id_] = data, health
             values = {"composition_id": id_, "data": data, "now": self._clock.now()}
             connection.execute(rows.SAVE_HEALTH, values)
         return health, tuple(rows.keep(connection, change) for change in changes)
+
+    def _health_of(self, id_: str, data: str) -> Health | None:
+        """Return what a row says; what this process wrote itself need not be parsed again."""
+        known = self._parsed.get(id_)
+        return known[1] if known is not None and known[0] == data else rows.health_of(data)
 
 
 def _unavailable(path: Path, error: Exception) -> StatisticsError:
