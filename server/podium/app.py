@@ -1,6 +1,7 @@
 """The only wiring: a workspace becomes an orchestrator, by plain constructor arguments."""
 
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from podium.domain.errors import (
     WorkspaceError,
 )
 from podium.domain.findings import Finding
+from podium.domain.learning import LearningRules
 from podium.domain.naming import did_you_mean
 from podium.domain.ports import Conversations
 from podium.domain.redaction import Redactor, SecretReferences
@@ -29,6 +31,7 @@ from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
 from podium.intents.runtime_lists import RuntimeLists
+from podium.learning import Learning
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.checkpoints import CheckpointFolder
@@ -38,6 +41,8 @@ from podium.storage.journal import SqliteJournal
 from podium.storage.memory_server import MemoryServerConversations
 from podium.storage.pins import PinFile
 from podium.storage.result_cache import DiskResultCache
+from podium.storage.shelf import FileShelf
+from podium.storage.statistics import SqliteStatistics
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
 from podium.upstreams.addresses import network_of
@@ -86,6 +91,12 @@ class Orchestrator(PlainOrchestrator):
                 )
             )
             checkpoints = _checkpoints(settings)
+            statistics = SqliteStatistics(
+                settings.state_folder / "statistics.sqlite3",
+                clock=clock,
+                redactor=Redactor(settings.secrets),
+            )
+            stack.push_async_callback(statistics.close)
             options = settings.orchestrator
             lists = RuntimeLists(upstreams, data.evaluator, clock)
             patterns = data.live_patterns(lists, clock)
@@ -122,6 +133,11 @@ class Orchestrator(PlainOrchestrator):
                 cache=cache,
                 cache_seconds=_cache_seconds(settings),
             )
+            understanding = understanding_of(patterns, data.compositions, past=journal, clock=clock)
+            learning = _learning(settings, data, checker, journal, upstreams, statistics, clock)
+            stack.push_async_callback(learning.aclose)
+            stack.callback(learning.start(upstreams.spawn, upstreams.listen))
+            learning.listen(understanding.renew)
             yield cls(
                 Stages(
                     matcher=patterns,
@@ -134,9 +150,8 @@ class Orchestrator(PlainOrchestrator):
                     journal=journal,
                     conversations=_conversations(settings, journal, upstreams, clock),
                     conversation_bounds=settings.conversations.bounds(),
-                    understanding=understanding_of(
-                        patterns, data.compositions, past=journal, clock=clock
-                    ),
+                    understanding=understanding,
+                    learning=learning,
                     checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
@@ -163,6 +178,36 @@ def _conversations(
         )
     return SqliteConversations(
         journal.writer, clock=clock, redactor=redactor, bounds=section.bounds()
+    )
+
+
+def _learning(
+    settings: Config,
+    data: WorkspaceData,
+    checker: Checker,
+    journal: SqliteJournal,
+    upstreams: UpstreamPool,
+    statistics: SqliteStatistics,
+    clock: SystemClock,
+) -> Learning:
+    options = settings.orchestrator
+    return Learning(
+        statistics=statistics,
+        shelf=FileShelf(settings.folder(options.compositions_path), clock=clock),
+        rules=LearningRules(
+            min_success_rate=options.min_success_rate,
+            min_executions=options.min_executions,
+            promotion_confidence=options.promotion_confidence,
+            is_enabled=options.learning_enabled,
+        ),
+        clock=clock,
+        source=random.Random(),  # noqa: S311 - it chooses compositions, no secrets
+        library=data.compositions,
+        folder=data.composition_folder,
+        checker=checker,
+        journal=journal,
+        upstreams=upstreams,
+        known_tools=upstreams.tools,
     )
 
 

@@ -1,7 +1,7 @@
 """A request to a reply: intent, composition, execution, answer. The stages meet here only."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from podium.domain.errors import (
     NotResumableError,
     PodiumError,
     RequestInvalidError,
+    StatisticsError,
     UnknownCompositionError,
     UnknownExecutionError,
     WorkspaceError,
@@ -57,12 +58,14 @@ from podium.domain.request import Reply, Request
 from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.domain.values import json_fault
+from podium.domain.versions import meaning_of
 from podium.execution.policy import leaves_doubt
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse, checked_request
 from podium.intents.context.memory import ConversationMemory
 from podium.intents.runtime_lists import RuntimeLists
 from podium.intents.understanding import Patterns, Understanding
+from podium.learning import Learning
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
 from podium.text.language import guess_language
@@ -96,6 +99,7 @@ class Stages:
     conversation_bounds: ConversationBounds = field(default_factory=ConversationBounds)
     http: HttpLimits = field(default_factory=HttpLimits)
     faults: tuple[WorkspaceError, ...] = ()
+    learning: Learning | None = None  # None: nothing is counted, and no composition moves
 
 
 class Orchestrator:
@@ -260,7 +264,7 @@ class Orchestrator:
         """Play the composition that answers an intent; "" for an execution id makes a new one."""
         stored = None
         try:
-            stored = self._composition_for(intent)
+            stored = await self._chosen_for(intent)
             params = checked_params(stored.composition, intent.params, is_strict=False)
             plan = self._plan(stored, params)
         except PodiumError as error:
@@ -293,12 +297,14 @@ class Orchestrator:
         """
         checkpoint = await self._claimed(execution_id)
         before = checkpoint.execution
+        execution, is_ours = None, False
         try:
             params, answers = _apart(given, checkpoint)
             stored = self._stored(checkpoint.composition)
             params = {**before.params, **params}
             checked = checked_params(stored.composition, params, is_strict=True)
             plan = self._plan(stored, checked)
+            is_ours = self._is_of_library(stored.composition)
             execution = replace(
                 before,
                 params=checked,
@@ -317,8 +323,12 @@ class Orchestrator:
                 answers=answers,
             )
         except PodiumError:  # refused before anything was played: it is as it was
+            execution = None
             await self._stages.checkpoints.save(checkpoint)
             raise
+        finally:
+            if execution is not None:
+                self._count(execution, is_ours=is_ours)
         if not execution.is_resumable:
             await self._stages.checkpoints.discard(execution.id)
         intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
@@ -344,6 +354,32 @@ class Orchestrator:
             f"no composition answers the intent '{intent.type}'",
             hint=f'write one with "intent_type": "{intent.type}", or see: podium compositions',
         )
+
+    async def _chosen_for(self, intent: Intent) -> StoredComposition:
+        """Return what answers an intent this time; of several, those that take its params.
+
+        Raises:
+            UnknownCompositionError: nothing does.
+            CompositionPausedError, CompositionForbiddenError: nothing may now.
+
+        """
+        first, learning = self._composition_for(intent), self._stages.learning
+        if learning is None:
+            return first
+        if intent.composition_id is not None:
+            await learning.admit(first.id)
+            return first
+        library = self._stages.compositions
+        serving = [s for s in library.all(intent.type) if s is first or _takes(s, intent.params)]
+        chosen = await learning.choose(serving)
+        return first if chosen is None else library.get(chosen)
+
+    def _is_of_library(self, composition: Composition) -> bool:
+        """Return whether the library holds one that does the same under this id."""
+        library = self._stages.compositions
+        if not library.knows(composition.id):
+            return False
+        return meaning_of(library.get(composition.id).composition) == meaning_of(composition)
 
     def _default_intent(self, request: str, language: str) -> Intent | None:
         """Return the intent that answers what nothing else matched, if a composition serves it."""
@@ -392,12 +428,17 @@ class Orchestrator:
             _refuse_strange_ids(user_id, conversation_id)
             stored = self._stored(composition_id)
             name = stored.id
+            is_ours = isinstance(composition_id, str)
+            if is_ours and self._stages.learning is not None:
+                await self._stages.learning.admit(stored.id)
             given = _json_object("params", params)
             checked = checked_params(stored.composition, given, is_strict=True)
             plan = self._plan(stored, checked)
             asked = Request("", user_id or "", conversation)
             context = {"request": "", "user_id": asked.user_id, "language": "en"}
-            reply = await self._play(plan, checked, asked, context, on_event, asker)
+            reply = await self._play(
+                plan, checked, asked, context, on_event, asker, is_ours=is_ours
+            )
             if reply.status == "needs_input":
                 is_new = not conversation_id
                 thread = await self._memory.open(asked.user_id, conversation, is_new=is_new)
@@ -442,6 +483,7 @@ class Orchestrator:
         *,
         intent: Intent | None = None,
         execution_id: str = "",
+        is_ours: bool = True,
     ) -> Reply:
         execution = Execution(
             id=execution_id or self._stages.ids.new("exec"),
@@ -452,8 +494,66 @@ class Orchestrator:
             request=asked.text,
             intent_type=intent.type if intent else plan.composition.intent_type,
         )
-        await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
+        try:
+            await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
+        finally:
+            self._count(execution, is_ours=is_ours)
         return reply_of(execution, intent, str(context["language"]))
+
+    # --- learning
+
+    def _count(self, execution: Execution, *, is_ours: bool = True) -> None:
+        """Hand an execution to the monitor; one that was given whole counts for its tools only."""
+        if self._stages.learning is not None:
+            counted = execution if is_ours else replace(execution, composition_id="")
+            self._stages.learning.count(counted)
+
+    @property
+    def learning(self) -> Learning:
+        """What is known of how compositions do, and the ways for a person to decide about them.
+
+        Raises:
+            StatisticsError: nothing is counted here.
+
+        """
+        if self._stages.learning is None:
+            raise StatisticsError("nothing is counted here", hint="open a workspace")
+        return self._stages.learning
+
+    async def give_feedback(
+        self, execution_id: str, rating: str, comment: str = "", user_id: str = ""
+    ) -> dict[str, Any]:
+        """Take note of what a person says about an answer: "good" or "bad". The last word counts.
+
+        Returns `execution_id`, `composition_id`, `rating`, the `verdict` that counts now
+        ("success", "failure", "uncounted"), and the `changes` that came of it.
+
+        Raises:
+            RequestInvalidError: the rating is neither, or something is no text.
+            UnknownExecutionError: nothing of this user is on record under the id.
+            StatisticsError: it could not be kept.
+
+        """
+        _refuse_strange_ids(execution_id, rating, comment, user_id)
+        return await self.learning.give_feedback(
+            execution_id or "", rating or "", comment or "", user_id or ""
+        )
+
+    def on_tools_changed(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have a listener called when other compositions are tools; return what ends that."""
+        learning = self._stages.learning
+        if learning is None:
+            return lambda: None
+        offered = self.tool_compositions()
+
+        def look() -> None:
+            nonlocal offered
+            now = self.tool_compositions()
+            if now != offered:
+                offered = now
+                listener()
+
+        return learning.listen(look)
 
     def active_worker_count(self) -> int:
         """Return how many tool calls of executions are under way."""
@@ -520,9 +620,12 @@ class Orchestrator:
             conversation_id=conversation_id or "",
             request=_text_or_empty(request),
         )
-        return await self._stages.runner.call(
-            tool, given, execution, on_progress=on_progress, timeout_seconds=timeout_seconds
-        )
+        try:
+            return await self._stages.runner.call(
+                tool, given, execution, on_progress=on_progress, timeout_seconds=timeout_seconds
+            )
+        finally:
+            self._count(execution)
 
     async def pass_on(
         self,
@@ -582,6 +685,7 @@ class Orchestrator:
         execution.status = "error" if record.error or record.status == "failed" else ended
         execution.duration_ms = record.duration_ms
         execution.result, execution.error = record.output, record.error
+        self._count(execution)
         await self._stages.journal.record_execution(execution)
 
     async def start_upstreams(self) -> None:
@@ -661,6 +765,14 @@ def _note_result(record: StepRecord, result: Message) -> None:
     record.status = "failed" if result.get("isError") is True else "done"
     if result.get("resultType") == "input_required":
         record.status = "skipped"
+
+
+def _takes(stored: StoredComposition, params: Mapping[str, Any]) -> bool:
+    try:
+        checked_params(stored.composition, params, is_strict=False)
+    except PodiumError:
+        return False
+    return True
 
 
 def _described(stored: StoredComposition) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from podium.compositions.library import CompositionLibrary, load_compositions
+from podium.compositions.library import CompositionFolder, CompositionLibrary, load_compositions
 from podium.config import CONFIG_NAME, Config
 from podium.domain.composition import (
     Alternative,
@@ -48,9 +48,8 @@ class WorkspaceData:
         self._pattern_folder = PatternFolder(settings.folder(options.intent_patterns_path))
         self.patterns = self._pattern_folder.load()
         self.matcher = Matcher(self.patterns, limits=settings.limits)
-        self.compositions: CompositionLibrary = load_compositions(
-            settings.folder(options.compositions_path)
-        )
+        self.composition_folder = CompositionFolder(settings.folder(options.compositions_path))
+        self.compositions: CompositionLibrary = self.composition_folder.load()
 
     @property
     def lasting_faults(self) -> tuple[WorkspaceError, ...]:
@@ -92,10 +91,9 @@ def understanding_of(
     clock: Clock | None = None,
 ) -> Understanding:
     """Join the patterns with what is known of the compositions that answer them."""
-    answers = answers_of(compositions)
     return Understanding(
         patterns,
-        lambda library: known_intents(library.patterns, answers),
+        lambda library: known_intents(library.patterns, answers_of(compositions)),
         past=past,
         clock=clock,
     )

@@ -3,13 +3,13 @@
 import argparse
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 
 from podium.domain.composition import Composition, StoredComposition
-from podium.domain.errors import UnknownServerError
+from podium.domain.errors import UnknownExecutionError, UnknownServerError
 from podium.domain.execution import Event, Execution, Question, StepRecord
 from podium.domain.ports import NO_ANSWER, Asker
 from podium.domain.request import Reply
@@ -125,6 +125,7 @@ class FakeOrchestrator:
         self.calls: list[tuple[Any, ...]] = []
         self.compositions = list(COMPOSITIONS)
         self.waiting = "none"
+        self.listeners: list[Callable[[], None]] = []
 
     async def process_request(
         self,
@@ -237,6 +238,24 @@ class FakeOrchestrator:
         if on_event is not None:
             await on_event(Event("execution_started", "exec_1", composition, total=1))
         return Reply("success", f"played {composition}", composition_id=composition).to_dict()
+
+    async def give_feedback(
+        self, execution_id: str, rating: str, comment: str = "", user_id: str = ""
+    ) -> dict[str, Any]:
+        self.calls.append(("give_feedback", execution_id, rating, comment, user_id))
+        if execution_id != "exec_1":
+            raise UnknownExecutionError(f"there is no execution '{execution_id}' of yours")
+        return {
+            "execution_id": execution_id,
+            "composition_id": "count_lines",
+            "rating": rating,
+            "verdict": "failure",
+            "changes": [],
+        }
+
+    def on_tools_changed(self, listener: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
 
     async def search_tools(self, query: str = "", limit: int = 10) -> list[ToolMatch]:
         return [ToolMatch(t, 1.5) for t in TOOLS if query in t.description][:limit]

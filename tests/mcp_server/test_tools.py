@@ -17,6 +17,7 @@ OWN = [
     "call_tool",
     "get_execution",
     "resume_execution",
+    "give_feedback",
 ]
 
 
@@ -206,6 +207,35 @@ async def test_an_unknown_execution_is_a_tool_error(near):
 
     assert result.is_error
     assert result.structured_content["error"]["code"] == "unknown_execution"
+
+
+async def test_feedback_is_noted_with_what_it_came_to(near):
+    said = {"execution_id": "exec_1", "rating": "bad", "comment": "not this file"}
+    async with near() as client:
+        result = await client.call_tool("give_feedback", said)
+
+    assert not result.is_error
+    assert result.content[0].text == "Noted: bad."
+    assert result.structured_content == {
+        "execution_id": "exec_1",
+        "composition_id": "count_lines",
+        "rating": "bad",
+        "verdict": "failure",
+        "changes": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("execution_id", "rating", "code"),
+    [("exec_0", "good", "unknown_execution"), ("exec_1", "so so", "invalid_params")],
+)
+async def test_feedback_that_cannot_be_counted_is_a_tool_error(near, execution_id, rating, code):
+    said = {"execution_id": execution_id, "rating": rating}
+    async with near() as client:
+        result = await client.call_tool("give_feedback", said)
+
+    assert result.is_error
+    assert result.structured_content["error"]["code"] == code
 
 
 async def test_wrong_arguments_are_a_tool_error_that_lists_every_fault(near):

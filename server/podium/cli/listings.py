@@ -1,4 +1,4 @@
-"""`compositions`, `tools`, `executions`: what the workspace has, as tables or as JSON."""
+"""`tools`, `executions`: what the workspace has, as tables or as JSON."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,44 +26,7 @@ Limit = Annotated[
 ]
 
 
-def compositions(
-    ctx: typer.Context,
-    *,
-    intent: Annotated[
-        str | None, typer.Option("--intent", metavar="TYPE", help="Only those of this intent.")
-    ] = None,
-    limit: Limit = ALL,
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """List the compositions."""
-    session = session_of(ctx, workspace, as_json)
-
-    async def act(orchestrator: "Orchestrator") -> list[dict[str, Any]]:
-        return orchestrator.get_compositions(intent, limit)
-
-    found = run(session, act)
-    if session.json:
-        say_json(found)
-    elif found:
-        table(
-            ("id", "intent", "status", "params", "description"),
-            (
-                (
-                    each["id"],
-                    each["intent_type"],
-                    each["status"],
-                    _params(each["input_schema"]),
-                    each["description"] or each["name"],
-                )
-                for each in found
-            ),
-        )
-    else:
-        notice("no compositions" + (f" for the intent '{intent}'" if intent else ""))
-
-
-def _params(input_schema: dict[str, Any] | None) -> str:
+def input_params(input_schema: dict[str, Any] | None) -> str:
     """Return the names of the params; a question mark follows an optional one."""
     schema = input_schema or {}
     required = schema.get("required", [])
@@ -269,7 +232,7 @@ def _list_executions(found: "Sequence[Execution]", *, as_json: bool) -> None:
             (
                 (
                     each.id,
-                    _when(each.started_at),
+                    when(each.started_at),
                     each.composition_id,
                     each.status,
                     duration(each.duration_ms),
@@ -284,7 +247,7 @@ def _list_executions(found: "Sequence[Execution]", *, as_json: bool) -> None:
 
 def _show_execution(found: "Execution") -> None:
     say(f"{found.id}  {found.composition_id}  {found.status}")
-    say(f"{_when(found.started_at)}  {duration(found.duration_ms)}")
+    say(f"{when(found.started_at)}  {duration(found.duration_ms)}")
     for label, value in (
         ("request", found.request),
         ("intent", found.intent_type),
@@ -328,5 +291,6 @@ def _value(value: Any) -> str:
     return "" if value is None else compact(value)
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """Return a time as people here read it."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

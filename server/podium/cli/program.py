@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 import podium
-from podium.cli import authoring, demo, listings, logging_in, requests, serving, trusting
+from podium.cli import (
+    authoring,
+    demo,
+    learning,
+    listings,
+    logging_in,
+    requests,
+    serving,
+    trusting,
+)
 from podium.cli.output import say, say_json
 from podium.cli.session import Json, Workspace, help_without_command, session_of
 
@@ -16,7 +25,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {  # in the order of the help
     "intent": requests.intent,
     "run": requests.run_composition,
     "resume": requests.resume,
-    "compositions": listings.compositions,
+    "feedback": learning.feedback,
     "tools": listings.tools,
     "executions": listings.executions,
     "trust": trusting.trust,
@@ -42,6 +51,7 @@ def program() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name, function in COMMANDS.items():
         app.command(name)(function)
+    app.add_typer(learning.compositions, name="compositions")
     app.add_typer(serving.upstream, name="upstream")
     app.command("version")(_version)
     return app

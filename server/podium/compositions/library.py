@@ -1,6 +1,8 @@
 """Composition files to the compositions that can be played; a bad one is reported only."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from podium.documents import Document, read_document, validate
@@ -37,6 +39,7 @@ class CompositionLibrary:
         self.faults = list(faults)
         self._by_id: dict[str, StoredComposition] = {}
         self._documents = documents or {}
+        self.revision = 0  # how often it became another
         for stored in compositions:
             first = self._by_id.setdefault(stored.id, stored)
             if first is not stored:
@@ -46,6 +49,24 @@ class CompositionLibrary:
                         hint="give one of them another id",
                     )
                 )
+
+    def take(self, fresh: "CompositionLibrary") -> bool:
+        """Become what was read just now; return whether that is different.
+
+        What has not changed stays the same object. A file that was good and cannot be used now, as
+        happens while somebody writes it, serves on as it was.
+        """
+        bad = {fault.source for fault in fresh.faults}
+        kept = [s for s in self.all() if s.source in bad and not fresh.knows(s.id)]
+        now = {s.id: _same_or(self._by_id.get(s.id), s) for s in (*fresh.all(), *kept)}
+        found = {s.id: fresh.document(s.id) or self.document(s.id) for s in now.values()}
+        self._documents = {id_: document for id_, document in found.items() if document}
+        self.faults = list(fresh.faults)
+        if list(now.items()) == list(self._by_id.items()):
+            return False
+        self._by_id = now
+        self.revision += 1
+        return True
 
     def get(self, composition_id: str) -> StoredComposition:
         """Return a composition.
@@ -89,12 +110,45 @@ class CompositionLibrary:
         return self._documents.get(composition_id)
 
 
+def _same_or(before: StoredComposition | None, now: StoredComposition) -> StoredComposition:
+    return before if before is not None and before == now else now
+
+
+Stamp = tuple[int, int, int]
+"""What is different once a file was written or replaced: its time, its size, its place on disk."""
+
+
+@dataclass(slots=True)
+class CompositionFolder:
+    """A folder of compositions that is read again when its files have changed."""
+
+    folder: Path
+    _stamps: dict[str, Stamp] = field(default_factory=dict)
+
+    def load(self) -> CompositionLibrary:
+        """Read all of it."""
+        self._stamps = self._now()  # first: what is written meanwhile is read again
+        return load_compositions(self.folder)
+
+    def load_changed(self) -> CompositionLibrary | None:
+        """Read all of it if a file was added, changed, moved or deleted since; else None."""
+        return None if self._now() == self._stamps else self.load()
+
+    def _now(self) -> dict[str, Stamp]:
+        stamps = {}
+        for path in _files(self.folder)[:MAX_FILES]:
+            with suppress(OSError):  # gone since it was listed
+                found = path.stat()
+                stamps[str(path)] = (found.st_mtime_ns, found.st_size, found.st_ino)
+        return stamps
+
+
 def load_compositions(folder: Path) -> CompositionLibrary:
     """Read every `*.json` below a folder, in order of path; the subfolder is the status."""
     compositions: list[StoredComposition] = []
     faults: list[WorkspaceError] = []
     documents: dict[str, Document] = {}
-    paths = sorted(folder.rglob("*.json"))
+    paths = _files(folder)
     if len(paths) > MAX_FILES:
         message = f"{folder}: holds {len(paths)} files, of which {MAX_FILES} are read"
         faults.append(FileInvalidError(message, source=str(folder)))
@@ -109,3 +163,12 @@ def load_compositions(folder: Path) -> CompositionLibrary:
         compositions.append(StoredComposition(composition, status, str(path), order))
         documents.setdefault(composition.id, document)
     return CompositionLibrary(compositions, faults, documents)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.json") if not _is_hidden(path, folder))
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Return whether it is none of the compositions, such as a kept version of one."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

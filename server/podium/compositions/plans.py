@@ -20,6 +20,7 @@ class LibraryPlans:
         self._checker = checker
         self._sound: set[str] = set()  # ids of library compositions that passed the checker
         self._plans: dict[tuple[str, frozenset[str]], Plan] = {}
+        self._revision = library.revision
 
     def plan(self, composition_id: str, params: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
         """Return the checked plan, and the params as its input schema wants them.
@@ -45,6 +46,9 @@ class LibraryPlans:
         if not self._library.holds(stored):
             self._checker.require(stored)
             return _complete(build_plan(stored.composition, supplied))
+        if self._revision != self._library.revision:  # one may play another that has changed
+            self._sound, self._plans = set(), {}
+            self._revision = self._library.revision
         key = (stored.id, frozenset(supplied))
         if key not in self._plans:
             if stored.id not in self._sound:

@@ -337,6 +337,48 @@ class JournalError(PodiumError):
     code = "journal_unavailable"
 
 
+# --- learning
+
+
+class CompositionPausedError(PodiumError):
+    """Every composition that could answer is paused after failures in a row."""
+
+    code = "composition_paused"
+    retryable_by_default = True
+
+
+class CompositionForbiddenError(PodiumError):
+    """A person forbade the composition."""
+
+    code = "composition_forbidden"
+    exit_code = 2
+
+
+class ShelfError(PodiumError):
+    """A composition's file cannot be read, moved or put back."""
+
+    code = "composition_not_moved"
+
+
+class EditedMeanwhileError(ShelfError):
+    """The file no longer says what the proof was about: a person edited it; nothing was moved."""
+
+    code = "composition_edited"
+
+
+class UnknownVersionError(PodiumError):
+    """No version of this number is kept."""
+
+    code = "unknown_version"
+    exit_code = 2
+
+
+class StatisticsError(PodiumError):
+    """The statistics cannot be read or written."""
+
+    code = "statistics_unavailable"
+
+
 # --- logging in to upstreams
 
 

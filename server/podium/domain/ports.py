@@ -1,14 +1,25 @@
 """What the stages need from the outside world; adapters satisfy it without inheriting."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from podium.domain.composition import Plan
+from podium.domain.composition import CompositionStatus, Plan
 from podium.domain.conversation import Conversation
 from podium.domain.execution import Checkpoint, Event, Execution, Question, StepRecord
+from podium.domain.learning import (
+    Change,
+    Counted,
+    Decide,
+    Decision,
+    Entry,
+    Health,
+    Lifetime,
+    ShelvedVersion,
+)
 from podium.domain.past import PastRequest
 from podium.domain.relay import Message, UpstreamChange
+from podium.domain.tallies import Delta
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
 ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
@@ -409,4 +420,116 @@ class Tokens(Protocol):
 
     def locked(self, server_id: str) -> AbstractAsyncContextManager[None]:
         """Keep other processes from renewing the same tokens inside the block."""
+        ...
+
+
+class Statistics(Protocol):
+    """What the monitor counts and decides, exact whoever else writes it.
+
+    Each method raises `StatisticsError` when the record cannot be read or written; nothing has
+    changed then.
+    """
+
+    async def apply(self, entry: Entry, decide: Decide) -> Decision | None:
+        """Count an execution and decide, as one; None if it was counted before."""
+        ...
+
+    async def revise(
+        self,
+        execution_id: str,
+        revise: Callable[[Counted], Counted],
+        decide: Callable[[Counted, Counted], Decide],
+        delta: Callable[[Counted, Counted], Delta],
+    ) -> Decision | None:
+        """Change how an execution counts; None if it is not known, or counts as it did."""
+        ...
+
+    async def update(self, composition_id: str, decide: Decide) -> Decision:
+        """Change the health of a composition."""
+        ...
+
+    async def settle(self, number: int) -> None:
+        """Take note that a change has been carried out, or cannot be."""
+        ...
+
+    async def healths(self) -> dict[str, Health]:
+        """Return the health of every composition on record."""
+        ...
+
+    async def counted(self, execution_ids: Sequence[str]) -> dict[str, Counted]:
+        """Return those of the executions that have been counted."""
+        ...
+
+    async def lifetimes(self, kind: str, version: str | None = None) -> list[Lifetime]:
+        """Return the counts of every subject of a kind (and version), by name."""
+        ...
+
+    async def changes(
+        self, composition_id: str | None = None, limit: int = 100, *, only_open: bool = False
+    ) -> list[Change]:
+        """Return the latest changes, newest first; open ones are not carried out yet."""
+        ...
+
+
+class Shelf(Protocol):
+    """The composition files as the monitor moves them; every version is kept.
+
+    Each method raises `ShelfError` when files cannot be read or written.
+    """
+
+    async def move(
+        self,
+        composition_id: str,
+        from_status: CompositionStatus,
+        to_status: CompositionStatus,
+        *,
+        meaning: str,
+        reason: str,
+        evidence: Mapping[str, Any],
+    ) -> str:
+        """Bring a composition's file to the folder of a status, and return its path.
+
+        Raises:
+            EditedMeanwhileError: it says something else than `meaning` by now, or was moved.
+
+        """
+        ...
+
+    async def put(
+        self,
+        document: Mapping[str, Any],
+        status: CompositionStatus,
+        *,
+        reason: str,
+        evidence: Mapping[str, Any],
+        replaces: str | None = None,
+    ) -> str:
+        """File a composition, and return its path; `replaces` is the meaning of the one before.
+
+        Raises:
+            EditedMeanwhileError: there is one of this id, and it is not the one to replace.
+
+        """
+        ...
+
+    async def rollback(self, composition_id: str, number: int) -> ShelvedVersion:
+        """Put a kept version back; what was there is kept as well.
+
+        Raises:
+            UnknownVersionError: there is no such version.
+
+        """
+        ...
+
+    async def versions(self, composition_id: str) -> list[ShelvedVersion]:
+        """Return the kept versions, oldest first."""
+        ...
+
+    async def diff(self, composition_id: str, number: int, other: int | None = None) -> str:
+        """Return what changed from one version to another (None: the file as it is now).
+
+        Raises:
+            UnknownVersionError: one of them is not kept.
+
+        """
         ...

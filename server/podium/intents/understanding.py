@@ -65,6 +65,10 @@ class Understanding:
         analysis = self._patterns.analyse(text)
         return analysis if analysis.intent is not None else self._guessed(analysis, text)
 
+    def renew(self) -> None:
+        """Study what answers intents anew at the next need: it has changed."""
+        self._library = None
+
     async def remember(self) -> bool:
         """Take note of what was asked and answered lately, now and then; return whether it is new.
 

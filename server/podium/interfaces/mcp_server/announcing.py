@@ -50,9 +50,15 @@ class Announcer:
         self._seen[kind] = listed
 
     @asynccontextmanager
-    async def listening(self, relay: Relay) -> AsyncIterator[None]:
-        """Announce changes inside the block."""
-        end = relay.listen(self._on_change)
+    async def listening(
+        self, relay: Relay, on_tools_changed: Callable[[Callable[[], None]], Callable[[], None]]
+    ) -> AsyncIterator[None]:
+        """Announce changes inside the block.
+
+        `on_tools_changed` has a function called when compositions became or stopped being tools,
+        and returns what ends that.
+        """
+        end, end_of_tools = relay.listen(self._on_change), on_tools_changed(self._on_tools)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._announce)
@@ -60,6 +66,11 @@ class Announcer:
                 tasks.cancel_scope.cancel()
         finally:
             end()
+            end_of_tools()
+
+    def _on_tools(self) -> None:
+        self._changed.add("tools")
+        self._stirred.set()
 
     def _on_change(self, change: UpstreamChange) -> None:
         if not self._directory.may_expose(change.server_id):

@@ -202,3 +202,31 @@ RESUME_EXECUTION = _definition(
     output=schemas.REPLY,
     annotations=_DOES_ANYTHING,
 )
+GIVE_FEEDBACK = _definition(
+    "give_feedback",
+    "Say whether an answer was right",
+    "Tell Podium what the user says about an answer: `good` or `bad`. It decides which "
+    "compositions are trusted, so say only what the user said; the last word counts.",
+    properties={
+        "execution_id": _name("The execution_id of the reply."),
+        "rating": {
+            "type": "string",
+            "enum": ["good", "bad"],
+            "description": "Whether the answer was right.",
+        },
+        "comment": {
+            "type": "string",
+            "maxLength": 1_000,
+            "description": "What was wrong, in the user's words.",
+        },
+        "user_id": _USER,
+    },
+    required=("execution_id", "rating"),
+    output=schemas.FEEDBACK,
+    annotations={
+        "readOnlyHint": False,
+        "destructiveHint": False,
+        "idempotentHint": True,
+        "openWorldHint": False,
+    },
+)

@@ -179,6 +179,18 @@ async def _get_execution(
     return results.answer({"execution": execution.to_dict()}, execution_text(execution))
 
 
+async def _give_feedback(
+    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress, _talk: Talk
+) -> Result:
+    said = await orchestrator.give_feedback(
+        arguments["execution_id"],
+        arguments["rating"],
+        arguments.get("comment", ""),
+        arguments.get("user_id", ""),
+    )
+    return results.answer(said, f"Noted: {said['rating']}.")
+
+
 def _tool_match(match: ToolMatch) -> dict[str, Any]:
     tool = match.tool
     return {
@@ -203,4 +215,5 @@ OWN_TOOLS: tuple[OwnTool, ...] = (
     OwnTool(definitions.CALL_TOOL, _call_tool, _error_alone),
     OwnTool(definitions.GET_EXECUTION, _get_execution, _error_alone),
     OwnTool(definitions.RESUME_EXECUTION, _resume_execution, results.of_failed_request),
+    OwnTool(definitions.GIVE_FEEDBACK, _give_feedback, _error_alone),
 )

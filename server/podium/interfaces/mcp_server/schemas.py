@@ -161,3 +161,21 @@ EXECUTION: Schema = answer_or_error(
         }
     }
 )
+
+FEEDBACK: Schema = answer_or_error(
+    {
+        "execution_id": {"type": "string"},
+        "composition_id": {"type": "string"},
+        "rating": {"type": "string", "enum": ["good", "bad"]},
+        "verdict": {
+            "type": "string",
+            "enum": ["success", "failure", "uncounted"],
+            "description": "How the execution counts now.",
+        },
+        "changes": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "What was decided about the composition because of it.",
+        },
+    }
+)

@@ -38,8 +38,8 @@ INSTRUCTIONS = (
     "answers `no_match`, find a tool with search_tools and call it with call_tool. "
     "get_compositions lists what is prepared, execute_composition plays one with exact params, "
     "get_execution shows what a run did step by step, resume_execution answers its question or "
-    "plays a failed one on. Pass the conversation_id of a reply with "
-    "the next request of the same conversation."
+    "plays a failed one on, give_feedback says whether the user found an answer right. "
+    "Pass the conversation_id of a reply with the next request of the same conversation."
 )
 LISTS = "podium.lists"  # in the scope of an HTTP request: what stands for which list in its answer
 
@@ -119,10 +119,7 @@ class Desk:
 
     @asynccontextmanager
     async def _lifespan(self, _server: Server[Any]) -> AsyncIterator[dict[str, Any]]:
-        if not self._orchestrator.config_expose:
-            yield {}
-            return
-        async with self._announcer.listening(self._relay):
+        async with self._announcer.listening(self._relay, self._orchestrator.on_tools_changed):
             yield {}
 
     async def _answer_in_full(self, ctx: Context, call_next: CallNext) -> HandlerResult:

@@ -1,0 +1,1 @@
+"""Executions and traces observed, to what is learnt from them."""

@@ -1,0 +1,322 @@
+"""What the monitor counts, in one SQLite file: exact whoever writes, and each execution once.
+
+Everything that one execution adds, and what is decided because of it, is one transaction; counts
+are added in SQL, so processes that share the file lose nothing of each other's. Executions that end
+at about the same time share a transaction. A file that is corrupt is set aside and begun anew: the
+compositions stay where they are and prove themselves again.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from podium.domain.errors import StatisticsError
+from podium.domain.learning import Change, Counted, Decide, Decision, Entry, Health, Lifetime
+from podium.domain.ports import Clock
+from podium.domain.redaction import Redactor
+from podium.domain.tallies import Delta
+from podium.storage import statistics_rows as rows
+from podium.storage.database import identity, is_corrupt, set_aside
+
+PRUNE_EVERY = 200  # executions
+
+Work = Callable[[sqlite3.Connection], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much is kept; beyond it the oldest goes."""
+
+    executions: int = 50_000  # so long a second count of one is recognised, and feedback possible
+    subjects: int = 20_000  # versions, their steps, tools
+    changes: int = 10_000
+    seconds: float = 365 * 86_400.0  # after which what nothing was added to is forgotten
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work
+    is_done: bool = False
+    value: Any = None
+    error: Exception | None = None
+
+
+class SqliteStatistics:
+    """Satisfies `podium.domain.ports.Statistics`; opened by its first use."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        redactor: Redactor | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        self._path = path
+        self._redactor = redactor or Redactor()
+        self._clock = clock
+        self._retention = retention or Retention()
+        self._lock: anyio.Lock | None = None
+        self._jobs: list[_Job] = []
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._since_prune = 0
+        self._parsed: dict[str, tuple[str, Health]] = {}  # one for each composition
+
+    async def close(self) -> None:
+        """Close the file; another use opens it again."""
+        async with self._turn():
+            await to_thread.run_sync(self._disconnect)
+
+    # --- writes
+
+    async def apply(self, entry: Entry, decide: Decide) -> Decision | None:
+        """Count an execution and decide what comes of it; None if it was counted before.
+
+        Raises:
+            StatisticsError: nothing of it was counted.
+
+        """
+        decision: Decision | None = await self._perform(partial(self._apply, entry, decide))
+        return decision
+
+    async def revise(
+        self, execution_id: str, revise: Callable[[Counted], Counted],
+        decide: Callable[[Counted, Counted], Decide], delta: Callable[[Counted, Counted], Delta],
+    ) -> Decision | None:  # fmt: skip
+        """Change how an execution counts; None if it is not known, or counts as it did.
+
+        Raises:
+            StatisticsError: nothing was changed.
+
+        """
+        work = partial(self._revise, execution_id, revise, decide, delta)
+        decision: Decision | None = await self._perform(work)
+        return decision
+
+    async def update(self, composition_id: str, decide: Decide) -> Decision:
+        """Change the health of a composition.
+
+        Raises:
+            StatisticsError: nothing was changed.
+
+        """
+        work = partial(self._decide, composition_id, decide)
+        decision: Decision = await self._perform(work)
+        return decision
+
+    async def settle(self, number: int) -> None:
+        """Take note that a change has been carried out, or cannot be.
+
+        Raises:
+            StatisticsError: it could not be noted.
+
+        """
+        sql = "UPDATE changes SET is_open = 0 WHERE number = ?"
+        await self._perform(lambda connection: connection.execute(sql, (number,)))
+
+    # --- reads
+
+    async def healths(self) -> dict[str, Health]:
+        """Return the health of every composition on record.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        healths: dict[str, Health] = await self._perform(rows.healths)
+        return healths
+
+    async def counted(self, execution_ids: Sequence[str]) -> dict[str, Counted]:
+        """Return those of the executions that have been counted; `READ_AT_ONCE` at most.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        ids = [rows.clean(id_) for id_ in execution_ids[: rows.READ_AT_ONCE]]
+        found: dict[str, Counted] = await self._perform(partial(rows.counted, ids))
+        return found
+
+    async def lifetimes(self, kind: str, version: str | None = None) -> list[Lifetime]:
+        """Return the counts of every subject of a kind (and version), by name.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        found: list[Lifetime] = await self._perform(partial(rows.lifetimes, kind, version))
+        return found
+
+    async def changes(
+        self, composition_id: str | None = None, limit: int = 100, *, only_open: bool = False
+    ) -> list[Change]:
+        """Return the latest changes, newest first; open ones are not carried out yet.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        most = max(0, min(limit, rows.READ_AT_ONCE))
+        work = partial(rows.changes, composition_id, most, only_open=only_open)
+        found: list[Change] = await self._perform(work)
+        return found
+
+    # --- one transaction
+
+    def _turn(self) -> anyio.Lock:
+        if self._lock is None:
+            self._lock = anyio.Lock()
+        return self._lock
+
+    async def _perform(self, work: Work) -> Any:
+        job = _Job(work)
+        self._jobs.append(job)
+        async with self._turn():
+            if not job.is_done:  # else it went with another one's transaction
+                jobs, self._jobs = self._jobs, []
+                await to_thread.run_sync(self._run, jobs)
+        if job.error is not None:
+            raise _unavailable(self._path, job.error) from job.error
+        return job.value
+
+    def _run(self, jobs: list[_Job]) -> None:
+        try:
+            self._transact(jobs)
+        except Exception as error:  # noqa: BLE001 - each caller is told
+            if len(jobs) > 1:  # one of them cannot be done; the others shall not go with it
+                for job in jobs:
+                    self._run([job])
+                return
+            jobs[0].error = error
+        for job in jobs:
+            job.is_done = True
+
+    def _transact(self, jobs: list[_Job]) -> None:
+        try:
+            self._attempt(jobs)
+        except sqlite3.DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+            set_aside(self._path, self._identity, "record of statistics")
+            self._attempt(jobs)
+
+    def _attempt(self, jobs: list[_Job]) -> None:
+        try:
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                job.value = job.work(connection)
+            self._prune_now_and_then(connection, len(jobs))
+            connection.execute("COMMIT")
+        except BaseException:
+            self._disconnect()  # which rolls back
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        # Somebody may have removed the file, or another process set it aside as corrupt.
+        if self._connection is not None and identity(self._path) != self._identity:
+            self._disconnect()
+        if self._connection is None:
+            self._identity = identity(self._path)
+            self._connection = rows.connect(self._path)
+            self._identity = identity(self._path)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _prune_now_and_then(self, connection: sqlite3.Connection, jobs: int) -> None:
+        self._since_prune += jobs
+        if self._since_prune < PRUNE_EVERY:
+            return
+        self._since_prune = 0
+        bounds = {
+            "executions": self._retention.executions,
+            "subjects": self._retention.subjects,
+            "changes": self._retention.changes,
+            "before": self._clock.now() - self._retention.seconds,
+        }
+        for statement in rows.PRUNE:
+            connection.execute(statement, bounds)
+
+    def _apply(
+        self, entry: Entry, decide: Decide, connection: sqlite3.Connection
+    ) -> Decision | None:
+        values = {
+            "execution_id": rows.clean(entry.execution_id),
+            "composition_id": rows.clean(entry.composition_id),
+            "version": entry.version,
+            "verdict": entry.verdict,
+            "at": entry.at,
+            "user_key": entry.user_key,
+        }
+        if connection.execute(rows.COUNT_ONCE, values).rowcount == 0:
+            return None
+        rows.add(connection, entry.delta, self._clock.now())
+        for subject, tally in entry.delta.items():
+            rows.note_recent(connection, subject, tally, entry)
+        return self._decide(entry.composition_id, decide, connection)
+
+    def _revise(
+        self, execution_id: str, revise: Callable[[Counted], Counted],
+        decide: Callable[[Counted, Counted], Decide], delta: Callable[[Counted, Counted], Delta],
+        connection: sqlite3.Connection,
+    ) -> Decision | None:  # fmt: skip
+        before = rows.counted([rows.clean(execution_id)], connection).get(execution_id)
+        if before is None or (after := revise(before)) == before:
+            return None
+        values = {
+            "execution_id": execution_id,
+            "verdict": after.verdict,
+            "rating": after.rating,
+            "is_redone": after.is_redone,
+            "comment": rows.clean(self._redactor.text(after.comment)),
+        }
+        connection.execute(rows.REVISE, values)
+        if after.verdict == before.verdict:
+            return None, ()
+        connection.execute(rows.REVISE_RECENT, values)
+        rows.add(connection, delta(before, after), self._clock.now())
+        return self._decide(before.composition_id, decide(before, after), connection)
+
+    def _decide(
+        self, composition_id: str, decide: Decide, connection: sqlite3.Connection
+    ) -> Decision:
+        id_ = rows.clean(composition_id)
+        row = connection.execute(
+            "SELECT data FROM healths WHERE composition_id = ?", (id_,)
+        ).fetchone()
+        before = None if row is None else self._health_of(id_, row["data"])
+        health, changes = decide(before)
+        if health is not None and health != before:
+            data = json.dumps(health.to_dict())
+            self._parsed[id_] = data, health
+            values = {"composition_id": id_, "data": data, "now": self._clock.now()}
+            connection.execute(rows.SAVE_HEALTH, values)
+        return health, tuple(rows.keep(connection, change) for change in changes)
+
+    def _health_of(self, id_: str, data: str) -> Health | None:
+        """Return what a row says; what this process wrote itself need not be parsed again."""
+        known = self._parsed.get(id_)
+        return known[1] if known is not None and known[0] == data else rows.health_of(data)
+
+
+def _unavailable(path: Path, error: Exception) -> StatisticsError:
+    if isinstance(error, StatisticsError):
+        return error
+    return StatisticsError(
+        f"the record of statistics {path} is unavailable: {error}",
+        hint="check that its folder can be written and that the disk is not full",
+    )

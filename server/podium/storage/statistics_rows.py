@@ -1,0 +1,359 @@
+"""The tables of the statistics' SQLite file: made, written and read; nothing is decided here."""
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from podium.domain.errors import StatisticsError
+from podium.domain.learning import (  # fmt: skip
+    Change,
+    Counted,
+    Entry,
+    Health,
+    Lifetime,
+    Recent,
+    Verdict,
+)
+from podium.domain.tallies import COUNTS, Delta, Histogram, Subject, Tally
+from podium.storage.database import BUSY_SECONDS, CONNECT_PAUSE_SECONDS, WAL_BYTES
+from podium.storage.private import make_private_file, make_private_folder
+
+SCHEMA_VERSION = 1
+RECENT_RUNS = 20  # of each subject
+READ_AT_ONCE = 10_000  # rows of one question
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+_SUBJECT = "kind TEXT NOT NULL, version TEXT NOT NULL, name TEXT NOT NULL"
+_TABLES = {
+    "tallies": f"{_SUBJECT}, updated_at REAL NOT NULL, "
+    + ", ".join(f"{name} INTEGER NOT NULL" for name in COUNTS)
+    + ", PRIMARY KEY (kind, version, name)",
+    "durations": f"{_SUBJECT}, bucket INTEGER NOT NULL, n INTEGER NOT NULL, "
+    "PRIMARY KEY (kind, version, name, bucket)",
+    "errors": f"{_SUBJECT}, code TEXT NOT NULL, n INTEGER NOT NULL, "
+    "PRIMARY KEY (kind, version, name, code)",
+    "recent": f"seq INTEGER PRIMARY KEY AUTOINCREMENT, {_SUBJECT}, execution_id TEXT NOT NULL, "
+    "verdict TEXT NOT NULL, code TEXT NOT NULL, duration_ms REAL, at REAL NOT NULL",
+    "counted": "execution_id TEXT PRIMARY KEY, composition_id TEXT NOT NULL, "
+    "version TEXT NOT NULL, verdict TEXT NOT NULL, measured TEXT NOT NULL, at REAL NOT NULL, "
+    "user_key TEXT NOT NULL, rating TEXT NOT NULL, is_redone INTEGER NOT NULL, "
+    "comment TEXT NOT NULL",
+    "healths": "composition_id TEXT PRIMARY KEY, data TEXT NOT NULL, updated_at REAL NOT NULL",
+    "changes": "number INTEGER PRIMARY KEY AUTOINCREMENT, composition_id TEXT NOT NULL, "
+    "data TEXT NOT NULL, is_open INTEGER NOT NULL, at REAL NOT NULL",
+}
+_INDEXES = (
+    "CREATE INDEX recent_by_subject ON recent (kind, version, name, seq)",
+    "CREATE INDEX counted_by_time ON counted (at)",
+    "CREATE INDEX changes_by_composition ON changes (composition_id, number)",
+    "CREATE INDEX changes_open ON changes (is_open) WHERE is_open = 1",
+    "CREATE INDEX tallies_by_time ON tallies (updated_at)",
+)
+
+_THIS = "kind = :kind AND version = :version AND name = :name"
+_ADD_TALLY = (
+    f"INSERT INTO tallies (kind, version, name, updated_at, {', '.join(COUNTS)}) "  # noqa: S608
+    f"VALUES (:kind, :version, :name, :now, {', '.join(f':{name}' for name in COUNTS)}) "
+    "ON CONFLICT (kind, version, name) DO UPDATE SET updated_at = excluded.updated_at, "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTS)
+)
+_ADD_DURATIONS = """
+INSERT INTO durations (kind, version, name, bucket, n) VALUES (:kind, :version, :name, :of, :n)
+ON CONFLICT (kind, version, name, bucket) DO UPDATE SET n = n + excluded.n
+"""
+_ADD_ERRORS = """
+INSERT INTO errors (kind, version, name, code, n) VALUES (:kind, :version, :name, :of, :n)
+ON CONFLICT (kind, version, name, code) DO UPDATE SET n = n + excluded.n
+"""
+_ADD_RECENT = """
+INSERT INTO recent (kind, version, name, execution_id, verdict, code, duration_ms, at)
+VALUES (:kind, :version, :name, :execution_id, :verdict, :code, :duration_ms, :at)
+"""
+_TRIM_RECENT = f"""
+DELETE FROM recent WHERE {_THIS} AND seq <= (
+    SELECT seq FROM recent WHERE {_THIS} ORDER BY seq DESC LIMIT 1 OFFSET :keep)
+"""  # noqa: S608 - constants only
+COUNT_ONCE = """
+INSERT INTO counted (execution_id, composition_id, version, verdict, measured, at, user_key,
+    rating, is_redone, comment)
+VALUES (:execution_id, :composition_id, :version, :verdict, :verdict, :at, :user_key, '', 0, '')
+ON CONFLICT (execution_id) DO NOTHING
+"""
+REVISE = """
+UPDATE counted SET verdict = :verdict, rating = :rating, is_redone = :is_redone,
+    comment = :comment
+WHERE execution_id = :execution_id
+"""
+REVISE_RECENT = """
+UPDATE recent SET verdict = :verdict
+WHERE kind = 'composition' AND execution_id = :execution_id
+"""
+SAVE_HEALTH = """
+INSERT INTO healths (composition_id, data, updated_at) VALUES (:composition_id, :data, :now)
+ON CONFLICT (composition_id) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at
+"""
+_ADD_CHANGE = """
+INSERT INTO changes (composition_id, data, is_open, at) VALUES (:composition_id, :data, :open, :at)
+"""
+_OVERTAKE = """
+UPDATE changes SET is_open = 0 WHERE composition_id = :composition_id AND is_open = 1
+"""
+# What may be forgotten: the oldest beyond a bound, and the details of what is gone.
+PRUNE = (
+    """DELETE FROM counted WHERE execution_id IN (
+        SELECT execution_id FROM counted ORDER BY at DESC LIMIT -1 OFFSET :executions)""",
+    """DELETE FROM tallies WHERE updated_at < :before OR (kind, version, name) IN (
+        SELECT kind, version, name FROM tallies ORDER BY updated_at DESC
+        LIMIT -1 OFFSET :subjects)""",
+    "DELETE FROM healths WHERE updated_at < :before",
+    """DELETE FROM changes WHERE is_open = 0 AND number <= (
+        SELECT number FROM changes ORDER BY number DESC LIMIT 1 OFFSET :changes)""",
+    *(
+        f"DELETE FROM {table} WHERE (kind, version, name) NOT IN "  # noqa: S608 - constants only
+        "(SELECT kind, version, name FROM tallies)"
+        for table in ("durations", "errors", "recent")
+    ),
+)
+
+_logger = logging.getLogger(__name__)
+
+
+def add(connection: sqlite3.Connection, delta: Delta, now: float) -> None:
+    """Add counts to what is there."""
+    for subject, tally in delta.items():
+        key = _key(subject)
+        counts = {name: getattr(tally, name) for name in COUNTS}
+        connection.execute(_ADD_TALLY, {**key, **counts, "now": now})
+        for bucket, n in tally.durations.counts.items():
+            connection.execute(_ADD_DURATIONS, {**key, "of": bucket, "n": n})
+        for code, n in tally.errors.items():
+            connection.execute(_ADD_ERRORS, {**key, "of": code, "n": n})
+
+
+def keep(connection: sqlite3.Connection, change: Change) -> Change:
+    """Put a change on record and return it with its number; a move is open until it is done."""
+    values = {
+        "composition_id": clean(change.composition_id),
+        "data": json.dumps(change.to_dict(), default=str),
+        "open": change.is_move,
+        "at": change.at,
+    }
+    if change.is_move:  # what was to be done before it, and is not, is overtaken by it
+        connection.execute(_OVERTAKE, values)
+    number = connection.execute(_ADD_CHANGE, values).lastrowid
+    return replace(change, number=number or 0)
+
+
+def note_recent(
+    connection: sqlite3.Connection, subject: Subject, tally: Tally, entry: Entry
+) -> None:
+    """Add a run to the latest ones of a subject, and forget the oldest of them."""
+    verdict: Verdict = "success" if tally.successes else "uncounted"
+    values = {
+        **_key(subject),
+        "execution_id": clean(entry.execution_id),
+        "verdict": "failure" if tally.failures else verdict,
+        "code": next(iter(tally.errors), ""),
+        "duration_ms": tally.durations.percentile(1.0),
+        "at": entry.at,
+        "keep": RECENT_RUNS,
+    }
+    connection.execute(_ADD_RECENT, values)
+    connection.execute(_TRIM_RECENT, values)
+
+
+# --- reading
+
+
+def healths(connection: sqlite3.Connection) -> dict[str, Health]:
+    """Return every health that can be read."""
+    rows = connection.execute("SELECT composition_id, data FROM healths").fetchall()
+    found = {row["composition_id"]: health_of(row["data"]) for row in rows}
+    return {id_: health for id_, health in found.items() if health is not None}
+
+
+def health_of(text: str) -> Health | None:
+    """Return what a row says; None where it cannot be read, so that it is begun anew."""
+    try:
+        return Health.from_dict(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        _logger.warning("a composition's record cannot be read; it proves itself anew")
+        return None
+
+
+def counted(ids: Sequence[str], connection: sqlite3.Connection) -> dict[str, Counted]:
+    """Return those of the executions that have been counted."""
+    sql = "SELECT * FROM counted WHERE execution_id = ?"
+    rows = (connection.execute(sql, (id_,)).fetchone() for id_ in ids)
+    return {row["execution_id"]: _counted_of(row) for row in rows if row is not None}
+
+
+def _counted_of(row: sqlite3.Row) -> Counted:
+    return Counted(
+        execution_id=row["execution_id"],
+        composition_id=row["composition_id"],
+        version=row["version"],
+        verdict=row["verdict"],
+        at=row["at"],
+        user_key=row["user_key"],
+        rating=row["rating"],
+        is_redone=bool(row["is_redone"]),
+        measured=row["measured"],
+        comment=row["comment"],
+    )
+
+
+def lifetimes(kind: str, version: str | None, connection: sqlite3.Connection) -> list[Lifetime]:
+    """Return every subject of a kind with all that is known of it."""
+    sql = (
+        "SELECT * FROM tallies WHERE kind = :kind AND (:version IS NULL OR version = :version) "
+        "ORDER BY name, version LIMIT :most"
+    )
+    values = {"kind": kind, "version": version, "most": READ_AT_ONCE}
+    return [_lifetime(connection, row) for row in connection.execute(sql, values).fetchall()]
+
+
+def _lifetime(connection: sqlite3.Connection, row: sqlite3.Row) -> Lifetime:
+    subject = Subject(row["kind"], row["version"], row["name"])
+    durations = _details(connection, "durations", "bucket", subject)
+    tally = Tally(
+        **{name: row[name] for name in COUNTS},
+        durations=Histogram({int(bucket): n for bucket, n in durations}),
+        errors=dict(_details(connection, "errors", "code", subject)),
+    )
+    sql = f"SELECT * FROM recent WHERE {_THIS} ORDER BY seq DESC LIMIT {RECENT_RUNS}"  # noqa: S608
+    recent = tuple(
+        Recent(r["execution_id"], r["verdict"], r["code"], r["duration_ms"], r["at"])
+        for r in connection.execute(sql, _key(subject))
+    )
+    return Lifetime(subject, tally, recent)
+
+
+def _details(
+    connection: sqlite3.Connection, table: str, column: str, subject: Subject
+) -> Iterable[Any]:
+    sql = f"SELECT {column}, n FROM {table} WHERE {_THIS}"  # noqa: S608 - constants only
+    return ((row[column], row["n"]) for row in connection.execute(sql, _key(subject)).fetchall())
+
+
+def changes(
+    composition_id: str | None,
+    limit: int,
+    connection: sqlite3.Connection,
+    *,
+    only_open: bool,
+) -> list[Change]:
+    """Return the latest changes, newest first."""
+    sql = (
+        "SELECT number, data FROM changes WHERE (:id IS NULL OR composition_id = :id) "
+        "AND (is_open = 1 OR NOT :only_open) ORDER BY number DESC LIMIT :limit"
+    )
+    values = {"id": composition_id, "only_open": only_open, "limit": limit}
+    rows = connection.execute(sql, values).fetchall()
+    return [change for row in rows if (change := _change(row)) is not None]
+
+
+def _change(row: sqlite3.Row) -> Change | None:
+    try:
+        return Change(**{**json.loads(row["data"]), "number": row["number"]})
+    except (ValueError, TypeError):
+        _logger.warning("change %s on record cannot be read; it is left out", row["number"])
+        return None
+
+
+def _key(subject: Subject) -> dict[str, Any]:
+    return {"kind": subject.kind, "version": subject.version, "name": clean(subject.name)}
+
+
+def clean(text: str) -> str:
+    """Return text that SQLite can hold: half characters become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+# --- the file
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, making it and its tables if need be.
+
+    Raises:
+        StatisticsError: a later version wrote it.
+        sqlite3.Error, OSError: it cannot be opened.
+
+    """
+    make_private_folder(path.parent)
+    make_private_file(path)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            if code not in _BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(CONNECT_PAUSE_SECONDS)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )  # used by one thread after another, never by two at once
+    try:
+        connection.row_factory = sqlite3.Row
+        _make_tables(path, connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        _refuse_later_version(path, version)
+        if version == 0:
+            for table, columns in _TABLES.items():
+                connection.execute(f"CREATE TABLE {table} ({columns})")
+            for index in _INDEXES:
+                connection.execute(index)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        _refuse_other_tables(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _refuse_later_version(path: Path, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise StatisticsError(
+            f"{path}: was written by a later version of Podium (schema {version}, "
+            f"this one knows {SCHEMA_VERSION})",
+            hint="update Podium, or move the file away to begin anew",
+        )
+
+
+def _refuse_other_tables(connection: sqlite3.Connection) -> None:
+    """Raise as for a corrupt file when a table is missing or has lost a column."""
+    fresh = sqlite3.connect(":memory:")
+    try:
+        for table, columns in _TABLES.items():
+            fresh.execute(f"CREATE TABLE {table} ({columns})")
+            info = f"PRAGMA table_info({table})"
+            expected = {row[1] for row in fresh.execute(info)}
+            if not expected <= {row[1] for row in connection.execute(info)}:
+                error = sqlite3.DatabaseError(f"the table {table} is not what was written")
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
+    finally:
+        fresh.close()
