@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from podium.domain.execution import AskKind
 from podium.domain.naming import nearest
 from podium.domain.tool import Effects
 
 CompositionStatus = Literal["template", "learning", "validated", "deprecated"]
 Strategy = Literal["serial", "parallel_limited", "parallel_full", "auto"]
 Priority = Literal["high", "low"]
-AskKind = Literal["param", "choice", "confirm", "ask"]
 STEP_ID = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ITERATION_VARIABLES = frozenset({"item", "index", "i"})
 REPEAT_VARIABLES = frozenset({"index", "i", "previous"})

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from podium.domain.composition import AskKind
 from podium.domain.tool import Effects
 
+AskKind = Literal["param", "choice", "confirm", "ask"]
 StepStatus = Literal[
     "running", "done", "failed", "skipped", "cancelled", "in_doubt", "waiting", "undone"
 ]

@@ -6,9 +6,9 @@ from typing import Any
 
 import anyio
 
-from podium.domain.composition import AskKind, AskStep
+from podium.domain.composition import AskStep
 from podium.domain.errors import MissingValueError
-from podium.domain.execution import Question
+from podium.domain.execution import AskKind, Question
 from podium.domain.ports import NO_ANSWER
 from podium.execution.session import Result, Session, Site
 from podium.execution.stops import SuspendedError

@@ -360,7 +360,8 @@ def _with_what_is_told(
 ) -> Intent | None:
     """Return a guess with what the request points at; None if it takes that, but nobody can tell.
 
-    Without it, a yes would play something else than what was pointed at.
+    Without it, a yes would play something else than what was pointed at; what is required is asked
+    for after the yes.
     """
     told = _told(request)
     names = _fitting(told, intent, schema_of) if told is not None else []
@@ -369,7 +370,7 @@ def _with_what_is_told(
     part = schema_of(intent)["properties"][names[0]]
     found = find(told, target_of(names[0], part, intent.type), conversation).referents
     if len(found) != 1:
-        return None
+        return intent if names[0] in schema_of(intent).get("required", ()) else None
     return replace(intent, params={**intent.params, names[0]: found[0].value})
 
 
