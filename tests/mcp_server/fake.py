@@ -103,6 +103,7 @@ class FakeOrchestrator:
         self.relay = SilentRelay()
         self.calls: list[tuple[Any, ...]] = []
         self.compositions = list(COMPOSITIONS)
+        self.tools = TOOLS
         self.waiting = "none"
 
     async def process_request(
@@ -185,7 +186,7 @@ class FakeOrchestrator:
         return Reply("success", f"played {composition}", composition_id=composition).to_dict()
 
     async def search_tools(self, query: str = "", limit: int = 10) -> list[ToolMatch]:
-        return [ToolMatch(t, 1.5) for t in TOOLS if query in t.description][:limit]
+        return [ToolMatch(t, 1.5) for t in self.tools if query in t.description][:limit]
 
     async def call_tool(
         self,
