@@ -124,6 +124,7 @@ class FakeOrchestrator:
         self.relay = SilentRelay()
         self.calls: list[tuple[Any, ...]] = []
         self.compositions = list(COMPOSITIONS)
+        self.tools = TOOLS
         self.waiting = "none"
         self.listeners: list[Callable[[], None]] = []
 
@@ -258,7 +259,7 @@ class FakeOrchestrator:
         return lambda: self.listeners.remove(listener)
 
     async def search_tools(self, query: str = "", limit: int = 10) -> list[ToolMatch]:
-        return [ToolMatch(t, 1.5) for t in TOOLS if query in t.description][:limit]
+        return [ToolMatch(t, 1.5) for t in self.tools if query in t.description][:limit]
 
     async def call_tool(
         self,

@@ -12,9 +12,12 @@ import pytest
 from mcp import Client
 
 from podium.domain.errors import CannotListenError
+from podium.domain.tool import Tool
 from podium.interfaces.mcp_server import http_app, serve_http
 from podium.interfaces.mcp_server.http import GRACE_SECONDS
 from podium.interfaces.mcp_server.limits import MESSAGE_BYTES
+from tests.mcp_server.conftest import ERAS
+from tests.mcp_server.fake import COUNT, FakeOrchestrator, SilentRelay
 
 pytestmark = pytest.mark.anyio
 
@@ -98,6 +101,69 @@ async def test_a_body_beyond_the_limit_is_refused(post):
     answer = await post("x" * (MESSAGE_BYTES + 1), {**ACCEPT, "host": "localhost"})
 
     assert answer.status_code == 413
+
+
+class Counted:
+    """A value in a definition that counts how often it is written."""
+
+    def __init__(self):
+        self.times = 0
+
+    def __str__(self):
+        self.times += 1
+        return "counted"
+
+
+class ListingRelay(SilentRelay):
+    """An upstream with one prompt."""
+
+    def __init__(self, prompt):
+        self.prompts = [prompt]
+
+    async def listed(self, _server_id, method):
+        return self.prompts if method == "prompts/list" else []
+
+
+async def test_a_list_is_written_once_until_it_changes(era, serve_on_http):
+    prompt, tool = Counted(), Counted()
+    orchestrator = FakeOrchestrator(expose=("*",))
+    orchestrator.relay = ListingRelay({"name": "greet", "x-vendor": prompt})
+    definition = {**COUNT, "x-vendor": tool}
+    orchestrator.tools = (Tool("files", "count", "", {"type": "object"}, definition=definition),)
+    lists = []
+
+    async with serve_on_http(orchestrator) as url, Client(url, mode=ERAS[era]) as client:
+        for _ in range(3):
+            lists += [await client.list_prompts(cache_mode="bypass")]
+            lists += [await client.list_tools(cache_mode="bypass")]
+        before = (prompt.times, tool.times)
+        orchestrator.relay.prompts = [{"name": "part", "x-vendor": prompt}]
+        for _ in range(2):
+            lists += [await client.list_prompts(cache_mode="bypass")]
+            lists += [await client.list_tools(cache_mode="bypass")]
+
+    assert before == (1, 1)
+    assert (prompt.times, tool.times) == (2, 1)
+    assert [one.prompts[0].name for one in lists[::2]] == ["files__greet"] * 3 + ["files__part"] * 2
+    assert all(one == lists[1] for one in lists[1::2])
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error(
+    orchestrator, serve_on_http, caplog, version
+):
+    head = f"POST /mcp HTTP/1.1\r\nhost: localhost\r\nmcp-protocol-version: {version}\r\n"
+    rest = "".join(f"{name}: {value}\r\n" for name, value in ACCEPT.items())
+
+    async with serve_on_http(orchestrator) as url:
+        port = int(url.removesuffix("/mcp").rpartition(":")[2])
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(f'{head}{rest}content-length: 99\r\n\r\n{{"jsonrpc":'.encode())
+        async with Client(url) as client:
+            tools = await client.list_tools()
+
+    assert tools.tools
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_port_that_is_taken_is_told_plainly(orchestrator):

@@ -207,6 +207,19 @@ def events(data: bytes) -> bytes:
             True,
         ),
         (b"no HTTP\r\n\r\n", UpstreamClosedError, "went away during the call", True),
+        (
+            reply("200 OK", b": nothing\n\n", "text/event-stream"),
+            UpstreamClosedError,
+            "without an answer",
+            True,
+        ),
+        (events(b'data: {"jsonrpc":\n\n'), UpstreamProtocolError, "no valid JSON-RPC", True),
+        (
+            reply("200 OK\r\ncontent-encoding: gzip", b"no gzip"),
+            UpstreamProtocolError,
+            "not as it says",
+            True,
+        ),
     ],
 )
 async def test_each_failure_over_http_is_told_to_its_own_call(
@@ -254,6 +267,29 @@ async def test_calls_that_give_up_on_a_hanging_server_do_not_wait_for_each_other
 
     assert len(failures) == 5
     assert seconds < 3
+
+
+@pytest.mark.parametrize("memory", [MODERN, LEGACY])
+async def test_a_call_that_is_open_when_everything_closes_fails_as_closed(
+    pool_of: PoolMaker, eras: EraNotes, memory: dict[str, Any]
+) -> None:
+    failures: list[UpstreamError] = []
+
+    async def call(pool: Any) -> None:
+        with pytest.raises(UpstreamError) as raised:
+            await pool.call_tool("remote", "echo", {})
+        failures.append(raised.value)
+
+    async with canned(HANG) as url, anyio.create_task_group() as tasks:
+        settings = over_http(url)
+        eras.remember("remote", settings.fingerprint, memory)
+        with anyio.fail_after(10):
+            async with pool_of(settings) as pool:
+                await pool.start_all()
+                tasks.start_soon(call, pool)
+                await anyio.wait_all_tasks_blocked()
+
+    assert [type(failure) for failure in failures] == [UpstreamClosedError]
 
 
 async def test_a_server_that_is_not_there_fails_fast_and_says_so(pool_of: PoolMaker) -> None:

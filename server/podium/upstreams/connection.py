@@ -377,11 +377,11 @@ async def connect(
 
     """
     if settings.url is not None:
-        async with open_http(settings) as (read, write):
+        async with open_http(settings) as (read, write, posts):
             connection = Connection(
                 settings,
                 clock,
-                Wire(read, write),
+                Wire(read, write, posts),
                 longest_list=longest_list,
                 on_change=on_change,
                 offer=offer,

@@ -30,6 +30,7 @@ from podium.upstreams.oauth import (
     MoreRightsNeededError,
     scopes_missed,
 )
+from podium.upstreams.posts import Posts
 from podium.upstreams.settings import UpstreamSettings
 
 CONNECT_SECONDS = 10.0
@@ -82,6 +83,10 @@ class TellingClient(httpx2.AsyncClient):
             return httpx2.Response(HTTPStatus.ACCEPTED, request=request)
         return await self._notify(request, **options)
 
+    async def ask(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request whose answer is waited for; the body of a stream is left to be read."""
+        return await self._told_send(request, stream=True)
+
     async def _notify(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         with anyio.move_on_after(NOTIFY_SECONDS):
             response = await self._told_send(request, **options)
@@ -102,6 +107,9 @@ class TellingClient(httpx2.AsyncClient):
             return _told(request, HTTPStatus.BAD_GATEWAY, code, str(error) or type(error).__name__)
         except TooLargeError as error:
             return _told(request, HTTPStatus.BAD_GATEWAY, sdk.TOO_LARGE, str(error))
+        except httpx2.DecodingError as error:
+            text = f"its answer is not as it says: {error}"
+            return _told(request, HTTPStatus.BAD_GATEWAY, sdk.BAD_MESSAGE, text)
 
     async def _sent(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send a request with the login, if there is one; a refused token is replaced once."""
@@ -212,8 +220,10 @@ def _told(
 @asynccontextmanager
 async def open_http(
     settings: UpstreamSettings, resolve: Resolve = look_up
-) -> AsyncIterator[tuple[Any, Any]]:
-    """Yield the read and write stream of a streamable HTTP upstream; connects with the first send.
+) -> AsyncIterator[tuple[Any, Any, Posts]]:
+    """Yield the ways to a streamable HTTP upstream; it is connected to with the first message.
+
+    They are the stream to read, the stream to write, and the short way of modern calls.
 
     Calls have time limits of their own and a stream of events may be silent for long, so reading
     has none here.
@@ -252,7 +262,9 @@ async def open_http(
         timeout=timeout,
         transport=CheckedTransport(policy, most_connections=connections, resolve=resolve),
     )
+    url, longest = settings.url or "", settings.result_bytes
+    posts = Posts(url, client, client.ask, longest)
     async with client, anyio.create_task_group() as client.background:
-        async with sdk.http_streams(settings.url or "", client, settings.result_bytes) as streams:
-            yield streams
+        async with sdk.http_streams(url, client, longest) as (read, write):
+            yield read, write, posts
         client.background.cancel_scope.cancel()

@@ -237,8 +237,9 @@ async def open_line(
 
     """
     if settings.url is not None:
-        async with open_http(settings) as (read, write):
-            line = Line(Wire(read, write), offered=offered, home=front.home, on_notice=on_notice)
+        async with open_http(settings) as (read, write, posts):
+            wire = Wire(read, write, posts)
+            line = Line(wire, offered=offered, home=front.home, on_notice=on_notice)
             async with _running(line, front, settings.start_seconds):
                 yield line
         return

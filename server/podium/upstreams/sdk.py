@@ -4,6 +4,7 @@ Out of it come plain dicts, messages to put on a stream, and `RpcError`; the SDK
 left out because it drops unknown fields and lets one malformed tool spoil a whole upstream.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -32,6 +33,7 @@ from mcp_types.version import (
     LATEST_MODERN_VERSION,
     MODERN_PROTOCOL_VERSIONS,
 )
+from pydantic import ValidationError
 
 from podium.domain.relay import Message, PeerError
 
@@ -59,6 +61,8 @@ __all__ = [
     "SessionMessage",
     "Unreadable",
     "answer_id",
+    "answer_in_body",
+    "body_of",
     "call_of",
     "cancelled_id",
     "decode",
@@ -66,10 +70,13 @@ __all__ = [
     "error_answer",
     "find_invalid_x_mcp_header",
     "handshake_headers",
+    "headers_of",
     "http_error_body",
     "http_streams",
     "is_error_body",
+    "is_modern_call",
     "kind_of_body",
+    "message_in_event",
     "modern_envelope",
     "notice",
     "notice_method",
@@ -218,6 +225,10 @@ def error_answer(
 
 def encode(message: SessionMessage) -> bytes:
     """Turn a message into its line."""
+    return orjson.dumps(_wire_of(message), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _wire_of(message: SessionMessage) -> dict[str, Any]:
     inner = message.message
     wire: dict[str, Any] = {"jsonrpc": "2.0"}
     if not isinstance(inner, types.JSONRPCNotification):
@@ -230,7 +241,7 @@ def encode(message: SessionMessage) -> bytes:
         wire["result"] = inner.result
     else:
         wire["error"] = inner.error.model_dump(exclude_none=True)
-    return orjson.dumps(wire, option=orjson.OPT_APPEND_NEWLINE)
+    return wire
 
 
 def request_id(message: SessionMessage) -> int | str | None:
@@ -389,6 +400,47 @@ def http_streams(
 ) -> AbstractAsyncContextManager[tuple[Any, Any]]:
     """Open the two streams of a streamable HTTP connection over our own HTTP client."""
     return streamable_http_client(url, http_client=client, max_sse_event_size=longest_event_bytes)
+
+
+def is_modern_call(method: str, headers: Mapping[str, str] | None) -> bool:
+    """Whether a request calls a tool in the modern era."""
+    version = (headers or {}).get(MCP_PROTOCOL_VERSION_HEADER)
+    return method == "tools/call" and version in MODERN_PROTOCOL_VERSIONS
+
+
+def headers_of(message: SessionMessage) -> Mapping[str, str]:
+    """Return the HTTP headers that a message of ours wants."""
+    metadata = message.metadata
+    return (metadata.headers or {}) if isinstance(metadata, ClientMessageMetadata) else {}
+
+
+def body_of(message: SessionMessage) -> bytes:
+    """Return a message as the body of a POST."""
+    wire = _wire_of(message)
+    try:
+        return orjson.dumps(wire)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, half a surrogate pair
+        return json.dumps(wire).encode()
+
+
+def answer_in_body(body: bytes, identifier: int | str) -> SessionMessage:
+    """Return the answer to a request that a body holds, or the error that it holds none."""
+    answer = message_in_event(body, identifier)
+    if answer_id(answer) is None:
+        return error_answer(identifier, BAD_MESSAGE, "its answer holds no result and no error")
+    return answer
+
+
+def message_in_event(data: str | bytes, identifier: int | str) -> SessionMessage:
+    """Return the message in an event of a request's stream; an answer there is to that request."""
+    try:
+        message = types.jsonrpc_message_adapter.validate_json(data, by_name=False)
+    except ValidationError:
+        text = "its answer is no valid JSON-RPC message"
+        return error_answer(identifier, BAD_MESSAGE, text)
+    if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
+        message.id = identifier
+    return SessionMessage(message)
 
 
 def http_error_body(code: int, message: str, data: Any = None) -> bytes:

@@ -19,6 +19,7 @@ import anyio.lowlevel
 from podium.domain.ports import ProgressCallback
 from podium.domain.relay import Message, PeerError
 from podium.upstreams import sdk
+from podium.upstreams.posts import Posts
 from podium.upstreams.sdk import RpcError, SessionMessage
 
 CANCEL_SECONDS = 5.0  # for the peer to take the word that a request is given up
@@ -55,11 +56,15 @@ class _Ears:
 
 
 class Wire:
-    """Requests and notifications over a pair of streams; `run` keeps them going."""
+    """Requests and notifications over a pair of streams; `run` keeps them going.
 
-    def __init__(self, read: Any, write: Any) -> None:
+    `posts` is the short way of modern calls, where there is one.
+    """
+
+    def __init__(self, read: Any, write: Any, posts: Posts | None = None) -> None:
         self._read = read
         self._write = write
+        self._posts = posts
         self._waiting: dict[int | str, _Waiting] = {}
         self._asked: dict[int | str, anyio.CancelScope] = {}
         self._numbers = count(1)
@@ -135,8 +140,12 @@ class Wire:
         future: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[key] = _Waiting(future, on_progress)
         try:
-            await self._send(sdk.request(key, method, params, headers))
-            outcome = await _within(timeout_seconds, future)
+            message = sdk.request(key, method, params, headers)
+            if self._posts is not None and sdk.is_modern_call(method, headers):
+                outcome = await _within(timeout_seconds, self._posted(self._posts, message))
+            else:
+                await self._send(message)
+                outcome = await _within(timeout_seconds, future)
         except (asyncio.CancelledError, TimeoutError) as error:
             if can_be_cancelled:
                 await self._give_up(key)
@@ -150,6 +159,9 @@ class Wire:
         if isinstance(outcome, RpcError):
             raise outcome
         return outcome
+
+    async def _posted(self, posts: Posts, message: SessionMessage) -> _Outcome:
+        return sdk.outcome(await posts.ask(message, self._take))
 
     async def _send(self, message: SessionMessage) -> None:
         try:
@@ -275,11 +287,11 @@ def _settle(waiting: _Waiting, outcome: _Outcome) -> None:
         waiting.answer.set_result(outcome)
 
 
-async def _within(seconds: float | None, future: asyncio.Future[_Outcome]) -> _Outcome:
+async def _within(seconds: float | None, outcome: Awaitable[_Outcome]) -> _Outcome:
     if seconds is None:
-        return await future
+        return await outcome
     with anyio.fail_after(seconds):
-        return await future
+        return await outcome
 
 
 def _number_in(identifier: int | str) -> int | str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import orjson
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import (
@@ -74,7 +75,10 @@ class PlainRequests:
         """Answer a request, or have it answered."""
         headers = self._headers(scope)
         if headers is None:
-            await self._app(scope, receive, _with_lists(scope, send))
+            with anyio.CancelScope() as asking:
+                if scope.get("method") == "POST":
+                    receive = _whole(receive, asking)
+                await self._app(scope, receive, _with_lists(scope, send))
             return
         taken = await _taken(receive)
         if taken[-1]["type"] == "http.disconnect":
@@ -148,7 +152,11 @@ class PlainRequests:
                     pass
                 tasks.cancel_scope.cancel()
 
+            is_accompanied = False
+
             def accompany() -> None:
+                nonlocal is_accompanied
+                is_accompanied = True
                 tasks.start_soon(watch)
                 tasks.start_soon(reply.keep_alive)
 
@@ -158,7 +166,8 @@ class PlainRequests:
             finally:
                 timer.cancel()
             await reply.finish(status, body)
-            tasks.cancel_scope.cancel()
+            if is_accompanied:  # to cancel costs more than to ask
+                tasks.cancel_scope.cancel()
 
     async def _outcome(self, request: _Plain, reply: "_Reply") -> tuple[int, bytes]:
         try:
@@ -234,6 +243,25 @@ async def _taken(receive: Receive) -> list[Message]:
     while taken[-1]["type"] == "http.request" and taken[-1].get("more_body"):
         taken.append(await receive())
     return taken
+
+
+def _whole(receive: Receive, asking: anyio.CancelScope) -> Receive:
+    """Return what receives a request, and ends the asking where the body breaks off.
+
+    Else the SDK puts an error into the log for each client that goes away too soon.
+    """
+    is_whole = False
+
+    async def next_one() -> Message:
+        nonlocal is_whole
+        message = await receive()
+        if message["type"] == "http.disconnect" and not is_whole:
+            asking.cancel()
+            await anyio.lowlevel.checkpoint()
+        is_whole = is_whole or not message.get("more_body")
+        return message
+
+    return next_one
 
 
 def _again(taken: list[Message], receive: Receive) -> Receive:
