@@ -379,6 +379,19 @@ class StatisticsError(PodiumError):
     code = "statistics_unavailable"
 
 
+class TracesError(PodiumError):
+    """The record of what clients did cannot be read or written."""
+
+    code = "traces_unavailable"
+
+
+class NotLearntError(PodiumError):
+    """There is nothing to learn from, what there is makes no composition, or a name is taken."""
+
+    code = "not_learnt"
+    exit_code = 2
+
+
 # --- logging in to upstreams
 
 

@@ -67,6 +67,7 @@ CHARGES: Mapping[str, Charge] = {
     "request_too_large": "nobody",
     "resume_conflict": "nobody",
     "statistics_unavailable": "nobody",
+    "traces_unavailable": "nobody",
     "unknown_execution": "nobody",
     "unknown_version": "nobody",
     "workspace_invalid": "nobody",

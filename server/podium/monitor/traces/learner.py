@@ -1,0 +1,428 @@
+"""What clients did, again and again, to compositions that a person can accept, edit or refuse."""
+
+import difflib
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import anyio
+from anyio import to_thread
+
+from podium.domain.errors import NotLearntError
+from podium.domain.ports import Clock
+from podium.domain.trace import (
+    Learnt,
+    LearntFiles,
+    PatternGate,
+    Trace,
+    TraceStore,
+    skeleton_of,
+)
+from podium.mapping.expressions import Evaluator
+from podium.monitor.traces.compiler import Compiled, Refusal, compile_traces
+from podium.monitor.traces.recorder import ConversationKey, Recorder
+
+MOST_TRACES = 8  # of one task that are compiled together
+LEAST_CALLS = 2  # one call alone is no composition, the tool itself does
+ID_CHARACTERS = 64
+
+ProposalStatus = Literal["proposed", "learnt", "edited", "gone", "refused"]
+"""`learnt`: its file is in compositions/learning; `edited`: a person changed that file since;
+`gone`: it was promoted, moved or deleted, and is not written again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerSettings:
+    """What the configuration says about learning from traces."""
+
+    is_enabled: bool = True
+    traces_before_learning: int = 3  # then the file is written without being asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What was learnt of one task.
+
+    `diff` is from the file that is there to what the traces say now; "" where they agree.
+    `pattern_faults` is why the pattern cannot be active.
+    """
+
+    composition_id: str
+    status: ProposalStatus
+    composition: dict[str, Any]
+    evidence: dict[str, Any]
+    traces: int
+    pattern: dict[str, Any] | None = None
+    pattern_faults: tuple[str, ...] = ()
+    diff: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public form."""
+        return {
+            "composition_id": self.composition_id,
+            "status": self.status,
+            "composition": self.composition,
+            "evidence": self.evidence,
+            "traces": self.traces,
+            "pattern": self.pattern,
+            "pattern_faults": list(self.pattern_faults),
+            "diff": self.diff,
+        }
+
+
+class Learner:
+    """Turns traces into proposals; call `sweep` now and then, and once when the program ends.
+
+    `make_evaluator` gives an evaluator that is used in one worker thread and closed there.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        store: TraceStore,
+        files: LearntFiles,
+        make_evaluator: Callable[[], Evaluator],
+        clock: Clock,
+        gate: PatternGate | None = None,
+        settings: LearnerSettings | None = None,
+    ) -> None:
+        self.recorder = recorder
+        self._store = store
+        self._files = files
+        self._make_evaluator = make_evaluator
+        self._clock = clock
+        self._gate = gate
+        self._settings = settings or LearnerSettings()
+        self._turn = anyio.Lock()  # two sweeps at once would write one task twice
+
+    async def sweep(self) -> list[Proposal | Refusal]:
+        """Learn from the conversations that are over; return what came of each.
+
+        Raises:
+            TracesError: the store cannot be read or written.
+
+        """
+        async with self._turn:
+            ended = self.recorder.ended() if self._settings.is_enabled else self._forgotten()
+            outcomes: list[Proposal | Refusal] = []
+            for number, trace in enumerate(ended):
+                try:
+                    outcome = await self._learn(trace)
+                except BaseException:
+                    self.recorder.put_back(ended[number:])
+                    raise
+                if outcome is not None:
+                    outcomes.append(outcome)
+            return outcomes
+
+    def _forgotten(self) -> list[Trace]:
+        self.recorder.ended()
+        return []
+
+    async def propose(self, key: ConversationKey | None) -> Proposal | Refusal:
+        """Return what the calls of a conversation so far would become; nothing is kept.
+
+        Raises:
+            NotLearntError: the conversation has no calls.
+
+        """
+        trace = self._current(key)
+        compiled = await self._compiled(trace)
+        if isinstance(compiled, Refusal):
+            return compiled
+        return await self._shown(self._learnt(task_of(trace), compiled, None))
+
+    async def save(self, key: ConversationKey | None, name: str, description: str = "") -> Proposal:
+        """Keep what a conversation did under a name that its client gives, as a learning file.
+
+        Raises:
+            NotLearntError: it has no calls, they make no composition, or the name is taken.
+            TracesError: the store cannot be written.
+
+        """
+        async with self._turn:
+            return await self._saved(key, name, description)
+
+    async def _saved(self, key: ConversationKey | None, name: str, description: str) -> Proposal:
+        trace = self._current(key)
+        task = task_of(trace)
+        composition_id = _as_id(name)
+        known = [entry for entry in await self._store.learnt() if entry.key != task]
+        is_ours = any(entry.composition_id == composition_id for entry in known)
+        own = await self._record(task)
+        mine = own is not None and own.composition_id == composition_id
+        file = await to_thread.run_sync(self._files.read, composition_id)
+        if is_ours or (not mine and file is not None):
+            raise _taken(composition_id)
+        compiled = await self._compiled(trace)
+        if isinstance(compiled, Refusal):
+            raise NotLearntError(compiled.message, hint=compiled.hint)
+        compiled = renamed(compiled, composition_id, name, description)
+        learnt = self._learnt(task, compiled, own if mine else None)
+        is_written = await self._write(learnt)
+        if not is_written and not mine:
+            raise _taken(composition_id)
+        await self._store.add(task, trace)
+        if key is not None:
+            self.recorder.end(key)
+            self._skip(trace)
+        sha256 = _sha256(learnt.content) if is_written else learnt.sha256
+        learnt = replace(learnt, sha256=sha256, is_refused=False, is_accepted=True)
+        await self._store.keep(learnt)
+        return await self._shown(learnt)
+
+    async def learnt(self) -> list[Proposal]:
+        """Return everything that was learnt, the latest first; what was refused is not shown."""
+        entries = await self._store.learnt()
+        return [await self._shown(entry) for entry in entries if not entry.is_refused]
+
+    async def accept(self, composition_id: str, *, with_pattern: bool = True) -> Proposal:
+        """Write a proposal's file, and its pattern if nothing speaks against it.
+
+        A file that a person edited stays as it is.
+
+        Raises:
+            NotLearntError: there is no such proposal.
+
+        """
+        async with self._turn:
+            return await self._accepted(composition_id, with_pattern=with_pattern)
+
+    async def _accepted(self, composition_id: str, *, with_pattern: bool) -> Proposal:
+        entry = await self._named(composition_id)
+        # One that was deleted and is accepted now is wanted again.
+        file = await to_thread.run_sync(self._files.read, composition_id)
+        known = "" if file is None else entry.sha256
+        proposal = await self._written(
+            replace(entry, sha256=known, is_accepted=True, is_refused=False)
+        )
+        if with_pattern and proposal.pattern is not None and not proposal.pattern_faults:
+            content = _text({"patterns": [proposal.pattern]})
+            await to_thread.run_sync(self._files.write_pattern, composition_id, content)
+        return proposal
+
+    async def refuse(self, composition_id: str) -> None:
+        """Never propose this task again; the file, if there is one, is left to the person.
+
+        Raises:
+            NotLearntError: there is no such proposal.
+
+        """
+        async with self._turn:
+            entry = await self._named(composition_id)
+            await self._store.keep(replace(entry, is_refused=True, updated_at=self._clock.now()))
+
+    # --- one trace
+
+    async def _learn(self, trace: Trace) -> Proposal | Refusal | None:
+        if sum(not call.is_error for call in trace.calls) < LEAST_CALLS:
+            return None
+        task = task_of(trace)
+        known = await self._record(task)
+        if known is not None and known.is_refused:
+            return None
+        compiled = await self._compiled(trace)
+        if isinstance(compiled, Refusal):
+            return compiled
+        await self._store.add(task, trace)
+        if known is not None:
+            compiled = renamed(compiled, known.composition_id, _name_of(known))
+        learnt = self._learnt(task, compiled, known)
+        is_ready = learnt.traces >= self._settings.traces_before_learning
+        if learnt.is_accepted or is_ready:
+            return await self._written(learnt)
+        await self._store.keep(learnt)
+        return await self._shown(learnt)
+
+    async def _compiled(self, trace: Trace) -> Compiled | Refusal:
+        """Return what a trace and earlier ones of its task become together."""
+        earlier = await self._store.of_task(task_of(trace), MOST_TRACES - 1)
+        others = [other for other in earlier if other.id != trace.id]
+        return await to_thread.run_sync(self._compile, others, trace)
+
+    def _compile(self, others: Sequence[Trace], trace: Trace) -> Compiled | Refusal:
+        evaluator = self._make_evaluator()
+        try:
+            return compiled_together(others, trace, evaluator)
+        finally:
+            evaluator.close()
+
+    def _current(self, key: ConversationKey | None) -> Trace:
+        trace = self.recorder.current(key)
+        if trace is None:
+            raise NotLearntError(
+                "this conversation has made no tool calls that were recorded",
+                hint="call the tools first, with `call_tool` and the same conversation_id",
+            )
+        return trace
+
+    def _skip(self, trace: Trace) -> None:
+        """Keep the trace that was just saved from being learnt a second time."""
+        self.recorder.put_back([other for other in self.recorder.ended() if other.id != trace.id])
+
+    # --- records
+
+    async def _record(self, task: str) -> Learnt | None:
+        found = await self._store.learnt(task)
+        return found[0] if found else None
+
+    async def _named(self, composition_id: str) -> Learnt:
+        for entry in await self._store.learnt():
+            if entry.composition_id == composition_id:
+                return entry
+        raise NotLearntError(
+            f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
+        )
+
+    def _learnt(self, task: str, compiled: Compiled, known: Learnt | None) -> Learnt:
+        entry = known or Learnt(task, compiled.composition["id"], "")
+        return replace(
+            entry,
+            composition_id=compiled.composition["id"],
+            content=_text(compiled.composition),
+            evidence=compiled.evidence.to_dict(),
+            pattern=compiled.pattern,
+            traces=len(compiled.evidence.traces),
+            updated_at=self._clock.now(),
+        )
+
+    async def _written(self, entry: Learnt) -> Proposal:
+        """Write the file unless a person edited it, and keep the record."""
+        if await self._write(entry):
+            entry = replace(entry, sha256=_sha256(entry.content))
+        await self._store.keep(entry)
+        return await self._shown(entry)
+
+    async def _write(self, entry: Learnt) -> bool:
+        return await to_thread.run_sync(
+            self._files.write, entry.composition_id, entry.content, entry.sha256
+        )
+
+    async def _shown(self, entry: Learnt) -> Proposal:
+        return await to_thread.run_sync(self._show, entry)
+
+    def _show(self, entry: Learnt) -> Proposal:
+        file = self._files.read(entry.composition_id)
+        faults: list[str] = []
+        if entry.pattern is not None and self._gate is not None:
+            faults = self._gate.faults(entry.pattern)
+        return Proposal(
+            entry.composition_id,
+            _status(entry, file),
+            json.loads(entry.content),
+            entry.evidence or {},
+            entry.traces,
+            entry.pattern,
+            tuple(faults),
+            _diff(entry, file),
+        )
+
+
+def compiled_together(
+    others: Sequence[Trace], trace: Trace, evaluator: Evaluator
+) -> Compiled | Refusal:
+    """Return the composition of a trace, with as many earlier ones as tell of the same task.
+
+    Two tasks may use the same tools: an earlier trace counts only if the composition keeps its
+    steps and does not lose most of its data flow by it.
+    """
+    together = compile_traces([*others, trace], evaluator)
+    alone = compile_traces([trace], evaluator) if others else together
+    if not others or isinstance(alone, Refusal):
+        return together
+    if isinstance(together, Compiled) and _is_same_task(together, alone):
+        return together
+    group, best = [trace], alone
+    for other in reversed(others):
+        candidate = compile_traces([other, *group], evaluator)
+        if isinstance(candidate, Compiled) and _is_same_task(candidate, alone):
+            group, best = [other, *group], candidate
+    return best
+
+
+def _is_same_task(together: Compiled, alone: Compiled) -> bool:
+    steps = [{step["tool_id"] for step in made.composition["steps"]} for made in (together, alone)]
+    return steps[0] >= steps[1] and 2 * _flows(together) >= _flows(alone)
+
+
+def _flows(compiled: Compiled) -> int:
+    steps = {step["id"] for step in compiled.composition["steps"]}
+    return sum(bool(steps & set(argument.reads)) for argument in compiled.evidence.arguments)
+
+
+def renamed(
+    compiled: Compiled, composition_id: str, name: str = "", description: str = ""
+) -> Compiled:
+    """Return a composition under another id, in its pattern too."""
+    own = {
+        **compiled.composition,
+        "id": composition_id,
+        "intent_type": composition_id,
+        "name": name or compiled.composition["name"],
+        "description": description or compiled.composition["description"],
+    }
+    pattern = compiled.pattern and {
+        **compiled.pattern,
+        "name": composition_id,
+        "composition": composition_id,
+    }
+    return replace(compiled, composition=own, pattern=pattern)
+
+
+def task_of(trace: Trace) -> str:
+    """Return the key of a trace's task: whose it is, and which tools it needs.
+
+    Traces of two people never meet, since the values of one would stand in the file of the other.
+    """
+    return _sha256(json.dumps([trace.user_id, skeleton_of(trace)]))
+
+
+def _name_of(known: Learnt) -> str:
+    return str(json.loads(known.content).get("name", "")) if known.content else ""
+
+
+def _status(entry: Learnt, file: str | None) -> ProposalStatus:
+    if entry.is_refused:
+        return "refused"
+    if not entry.sha256:
+        return "proposed"
+    if file is None:
+        return "gone"
+    return "learnt" if _sha256(file) == entry.sha256 else "edited"
+
+
+def _diff(entry: Learnt, file: str | None) -> str:
+    if file is None or file == entry.content:
+        return ""
+    name = f"{entry.composition_id}.json"
+    lines = difflib.unified_diff(
+        file.splitlines(), entry.content.splitlines(), name, f"{name} (learnt)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _taken(composition_id: str) -> NotLearntError:
+    return NotLearntError(
+        f"there is a composition '{composition_id}' already", hint="give another name"
+    )
+
+
+def _as_id(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    made = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:ID_CHARACTERS].strip("_")
+    if not made:
+        raise NotLearntError("a name needs letters or digits", hint="for example 'weekly report'")
+    return made
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

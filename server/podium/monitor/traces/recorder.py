@@ -1,0 +1,189 @@
+"""Calls of clients to traces: one for each task of each conversation, bounded, without secrets."""
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from podium.domain.ports import Clock, Ids
+from podium.domain.redaction import REDACTED, Redactor
+from podium.domain.trace import Trace, TracedCall
+
+REQUEST_CHARACTERS = 2_000
+
+_SECRET_NAMES = re.compile(
+    r"pass(?:word|wd|phrase|code)|mot_?de_?passe|secret|api_?key|authori[sz]ation|bearer"
+    r"|credential|private_?key|(?:access|auth|refresh)_?token",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceBounds:
+    """How much of conversations is kept in memory; calls, bytes, seconds, counts."""
+
+    calls: int = 500  # of one trace; nobody solves one task with more
+    bytes: int = 5 * 1024 * 1024  # of one trace, arguments and results together
+    call_bytes: int = 2 * 1024 * 1024  # of one call
+    idle_seconds: float = 600.0  # after which a conversation counts as over
+    conversations: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """Whose conversation, and which: the id a client gave, else its connection or session."""
+
+    user_id: str
+    conversation_id: str
+
+
+@dataclass(slots=True)
+class _Open:
+    id: str
+    request: str = ""
+    calls: list[TracedCall] = field(default_factory=list)
+    bytes: int = 0
+    is_whole: bool = True
+    last_at: float = 0.0
+
+
+def conversation_key(
+    user_id: str, conversation_id: str, connection_id: str | None
+) -> ConversationKey | None:
+    """Return which conversation a call belongs to; None for a stateless call without one.
+
+    `connection_id` is the stdio connection or the legacy session, None where there is neither.
+    """
+    if conversation_id:
+        return ConversationKey(user_id, conversation_id)
+    return (
+        None if connection_id is None else ConversationKey(user_id, f"connection {connection_id}")
+    )
+
+
+class Recorder:
+    """Collects calls; what is over is handed out by `ended`, and forgotten here.
+
+    A request of other words begins another trace in the same conversation.
+    """
+
+    def __init__(
+        self, *, clock: Clock, ids: Ids, redactor: Redactor, bounds: TraceBounds | None = None
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._redactor = redactor
+        self._bounds = bounds or TraceBounds()
+        self._open: OrderedDict[ConversationKey, _Open] = OrderedDict()
+        self._over: list[Trace] = []
+
+    def note_request(self, key: ConversationKey | None, request: str) -> None:
+        """Take note of what a person asked and nothing answered: the next calls may be for that."""
+        if key is not None and request.strip():
+            self._at(key, request)
+
+    def record(self, key: ConversationKey | None, call: TracedCall) -> None:
+        """Take a finished call into its conversation's trace; without a conversation, do nothing.
+
+        Values are kept as they are, so they must not be changed afterwards.
+        """
+        if key is None:
+            return
+        trace = self._at(key, call.request)
+        if len(trace.calls) >= self._bounds.calls:
+            trace.is_whole = False
+            return
+        size = _size(call.arguments) + _size(call.value)
+        if size > self._bounds.call_bytes or trace.bytes + size > self._bounds.bytes:
+            trace.calls.append(replace(call, arguments={}, value=None, is_cut=True, request=""))
+            return
+        trace.bytes += size
+        trace.calls.append(
+            replace(
+                call,
+                arguments=self._redactor.value(without_secrets(call.arguments)),
+                value=self._redactor.value(call.value),
+                request="",
+            )
+        )
+
+    def current(self, key: ConversationKey | None) -> Trace | None:
+        """Return the trace of a conversation as it stands, or None if it has no calls."""
+        found = None if key is None else self._open.get(key)
+        return None if key is None or found is None or not found.calls else _trace(key, found)
+
+    def end(self, key: ConversationKey | None) -> None:
+        """Take note that a conversation is over (its connection closed, its task was saved)."""
+        if key is not None and (found := self._open.pop(key, None)) is not None:
+            self._close(key, found)
+
+    def end_all(self) -> None:
+        """Take note that all conversations are over: the program ends."""
+        for key in list(self._open):
+            self.end(key)
+
+    def ended(self) -> list[Trace]:
+        """Return the traces that are over since the last time; idle conversations count as over."""
+        before = self._clock.now() - self._bounds.idle_seconds
+        for key in [key for key, found in self._open.items() if found.last_at <= before]:
+            self.end(key)
+        over, self._over = self._over, []
+        return over
+
+    def put_back(self, traces: list[Trace]) -> None:
+        """Have traces that `ended` handed out handed out again."""
+        self._over = [*traces, *self._over]
+
+    def _at(self, key: ConversationKey, request: str) -> _Open:
+        text = self._redactor.text(request.strip()[:REQUEST_CHARACTERS])
+        found = self._open.get(key)
+        if found is not None and text and found.request and text != found.request:
+            self.end(key)
+            found = None
+        if found is None:
+            found = self._open[key] = _Open(self._ids.new("trace"))
+            while len(self._open) > self._bounds.conversations:
+                self.end(next(iter(self._open)))
+        found.request = found.request or text
+        found.last_at = self._clock.now()
+        self._open.move_to_end(key)
+        return found
+
+    def _close(self, key: ConversationKey, found: _Open) -> None:
+        # What nobody fetches is bounded as well.
+        if found.calls and len(self._over) < self._bounds.conversations:
+            self._over.append(_trace(key, found))
+
+
+def _trace(key: ConversationKey, found: _Open) -> Trace:
+    return Trace(
+        found.id,
+        tuple(found.calls),
+        key.user_id,
+        key.conversation_id,
+        found.request,
+        found.is_whole,
+    )
+
+
+def without_secrets(value: Any, depth: int = 0) -> Any:
+    """Return arguments without what stands under a name that says it is secret."""
+    if isinstance(value, dict) and depth < 32:
+        return {
+            key: REDACTED
+            if isinstance(item, str) and item and _SECRET_NAMES.search(str(key))
+            else without_secrets(item, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list) and depth < 32:
+        return [without_secrets(item, depth + 1) for item in value]
+    return value
+
+
+def _size(value: Any) -> int:
+    try:
+        return len(orjson.dumps(value))
+    except (TypeError, RecursionError):  # numbers beyond 64 bits, half characters
+        return len(repr(value))
