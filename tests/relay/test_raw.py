@@ -102,7 +102,7 @@ async def test_a_call_that_was_passed_on_is_kept_with_its_outcome(open_scene):
         kept = await scene.orchestrator.recent_executions()
 
     told = [(one.status, *one.steps["call"].to_dict().values()) for one in reversed(kept)]
-    assert [(status, tool, state) for status, _id, tool, state, *_rest in told] == [
+    assert [(status, tool, state) for status, _id, _kind, tool, state, *_rest in told] == [
         ("success", "one.test_x_mcp_header", "done"),
         ("error", "one.test_error_handling", "failed"),
     ]
