@@ -345,7 +345,6 @@ Step = Annotated[
     Discriminator(_kind),
 ]
 
-IteratingStep = ToolStep | CompositionStep | GroupStep
 BlockStep = GroupStep | SwitchStep | ParallelStep | RepeatStep | TryStep
 
 for _model in (GroupStep, Case, SwitchStep, ParallelStep, RepeatStep, Catch, TryStep):

@@ -16,10 +16,6 @@ ChangeKind = Literal[
     "promoted", "demoted", "archived", "returned", "relearning", "paused", "resumed", "repaired",
     "edited", "rolled_back", "held", "released",
 ]  # fmt: skip
-MOVES: frozenset[ChangeKind] = frozenset(
-    {"promoted", "demoted", "archived", "returned", "relearning"}
-)
-"""The changes that move a composition's file to another folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Synthesis: what is made of a request that no composition answers.
 
 A request becomes a sketch (which tools, in which order), a sketch becomes drafts (compositions with
-their data flow), and a draft that passes the checker, and a person's yes where it writes, is played.
+their data flow). A draft that passes the checker is played; one that writes, after a person's yes.
 """
 
 from collections.abc import Mapping

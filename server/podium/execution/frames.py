@@ -8,7 +8,7 @@ from anyio.abc import TaskGroup
 
 from podium.domain.composition import Default, PlannedStep, ToolStep
 from podium.domain.errors import MissingValueError, PodiumError, StepTimeoutError
-from podium.domain.execution import StepRecord
+from podium.domain.execution import StepRecord, StepStatus
 from podium.execution.binding import Spot
 from podium.execution.blocks import KIND_OF, play_kind
 from podium.execution.deadlines import TimeLimit
@@ -247,8 +247,8 @@ class _Frame:
         """Bring the record to its end, whatever has ended the step."""
         record = site.record
         if record.status == "running":  # failed, or stopped: by the caller, by time, by another
-            ended = "cancelled" if error is None else "failed"
-            record.status = "in_doubt" if site.is_in_doubt else ended  # type: ignore[assignment]
+            ended: StepStatus = "cancelled" if error is None else "failed"
+            record.status = "in_doubt" if site.is_in_doubt else ended
         if record.status == "in_doubt":
             self._inside.doubtful.add(record.step_id)
             is_leaf = isinstance(site.spot.planned.step, ToolStep)

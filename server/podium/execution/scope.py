@@ -10,7 +10,6 @@ from podium.mapping.expressions import Expression
 
 Blocks = tuple[dict[str, Any], ...]
 Bound = Mapping[str, Any]
-NOTHING_BOUND: Bound = {}
 
 
 @dataclass(frozen=True, slots=True)

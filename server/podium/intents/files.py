@@ -186,10 +186,6 @@ class Pattern(FileModel):
             raise ValueError("'sentences' or 'regex' is missing")
         return self
 
-    def regex_sources(self) -> tuple[str, ...]:
-        """Return the regexes, one or many, in order."""
-        return (self.regex,) if isinstance(self.regex, str) else self.regex or ()
-
     def sentence_sources(self) -> tuple[str, ...]:
         """Return the sentence templates, one or many, in order."""
         return (self.sentences,) if isinstance(self.sentences, str) else self.sentences or ()

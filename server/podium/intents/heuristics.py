@@ -4,7 +4,7 @@ What is known about an intent are the words of its examples, names and descripti
 languages, what its examples put into which param, and requests that it answered before. A guess
 counts when it explains the request: each word is either one that the intent is asked for with, or
 part of a param. A word that nothing explains, an action that the intent does not do, a value that
-fits no param speak against it. A wrong composition is worse than none (`DECISIONS`).
+fits no param speak against it. A wrong composition is worse than none (`decide`).
 """
 
 import math
@@ -109,17 +109,15 @@ ACT = 0.62  # confidence from which a guess that only reads is played
 ASK = 0.48  # confidence from which a guess is worth a question
 MARGIN = 0.12  # by which the best must lead to be taken alone
 
-DECISIONS = (
-    ("refuse", "the best guess is below ASK"),
-    ("choose", "a second one is nearer than MARGIN"),
-    ("act", "it is at least ACT, only reads, lacks no param, and no value is doubtful"),
-    ("confirm", "anything else: less sure, a value in doubt, or it changes something"),
-)
-"""The order in which `decide` looks; the first that holds is what is done."""
-
 
 def decide(guesses: Sequence[Guess]) -> Decision:
-    """Return whether to play the best guess, to ask about it, or to refuse."""
+    """Return whether to play the best guess, to ask about it, or to refuse; the first that holds.
+
+    - refuse: the best guess is below `ASK`
+    - choose: a second one is nearer than `MARGIN`
+    - act: it is at least `ACT`, only reads, lacks no param, and no value is doubtful
+    - confirm: anything else, so less sure, a value in doubt, or it changes something
+    """
     if not guesses or guesses[0].confidence < ASK:
         return Decision("refuse")
     best = guesses[0]

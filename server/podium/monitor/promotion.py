@@ -82,19 +82,6 @@ def after_correction(
     return _judged(corrected, Run(execution_id, is_success, now), rules, is_new=False)
 
 
-def after_retraction(health: Health, execution_id: str) -> Health:
-    """Return it without a run that turned out to say nothing."""
-    gone = [run for run in health.window if run.execution_id == execution_id]
-    if not gone:
-        return health
-    return replace(
-        health,
-        successes=max(0, health.successes - gone[0].is_success),
-        failures=max(0, health.failures - (not gone[0].is_success)),
-        window=tuple(run for run in health.window if run.execution_id != execution_id),
-    )
-
-
 def _judged(health: Health, run: Run, rules: LearningRules, *, is_new: bool = True) -> Decision:
     if not rules.is_enabled or health.status not in WATCHED:
         return health, ()

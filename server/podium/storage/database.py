@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,13 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _logger = logging.getLogger(__name__)
 
 
+def clean(text: str) -> str:
+    """Return text that SQLite can hold: half characters become question marks."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode()
+
+
 class NewerJournalError(JournalError):
     """The file was written by a later version of Podium."""
 
@@ -91,12 +99,22 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error, OSError: it cannot be opened.
 
     """
+    return opened_when_free(path, _connect)
+
+
+def opened_when_free(path: Path, open_: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    """Return what `open_` makes of a private file, tried again while another process has it.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be opened, or is still locked after `BUSY_SECONDS`.
+
+    """
     make_private_folder(path.parent)
     make_private_file(path)
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            return _connect(path)
+            return open_(path)
         except sqlite3.OperationalError as error:
             if _primary_code(error) not in _BUSY or time.monotonic() > deadline:
                 raise

@@ -26,7 +26,7 @@ from podium.domain.limits import Limits
 from podium.domain.past import MAX_PAST_REQUESTS, PastRequest
 from podium.domain.redaction import Redactor
 from podium.storage import rows
-from podium.storage.database import NewerJournalError
+from podium.storage.database import NewerJournalError, clean
 from podium.storage.owners import Owner, is_alive, sweep
 from podium.storage.private import make_private_folder
 from podium.storage.writer import Work, Writer
@@ -155,7 +155,7 @@ class SqliteJournal:
             JournalError: the file cannot be read.
 
         """
-        execution_id = rows.clean(execution_id)
+        execution_id = clean(execution_id)
         await self._write_held(execution_id)
         found: list[Execution] = await self._writer.perform(
             partial(rows.find, execution_id=execution_id), "read"

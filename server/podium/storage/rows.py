@@ -11,6 +11,7 @@ from podium.domain.errors import InterruptedExecutionError
 from podium.domain.execution import Execution, ExecutionStatus, Question, StepRecord
 from podium.domain.past import PastRequest
 from podium.domain.redaction import Redactor
+from podium.storage.database import clean
 
 PREVIEW_CHARACTERS = 2_000  # of a value too long to keep
 HIGHEST_CHARACTER = "\U0010ffff"
@@ -173,13 +174,6 @@ _PLAIN_ONLY = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-
-
-def clean(text: str) -> str:
-    """Return text that SQLite can hold: half characters become question marks."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "replace").decode()
 
 
 def interrupt(connection: sqlite3.Connection, dead_owners: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from podium.domain.ports import Clock
 from podium.domain.redaction import Redactor
 from podium.domain.tallies import Delta
 from podium.storage import statistics_rows as rows
-from podium.storage.database import identity, is_corrupt, set_aside
+from podium.storage.database import clean, identity, is_corrupt, set_aside
 
 PRUNE_EVERY = 200  # executions
 
@@ -142,7 +142,7 @@ class SqliteStatistics:
             StatisticsError: the file cannot be read.
 
         """
-        ids = [rows.clean(id_) for id_ in execution_ids[: rows.READ_AT_ONCE]]
+        ids = [clean(id_) for id_ in execution_ids[: rows.READ_AT_ONCE]]
         found: dict[str, Counted] = await self._perform(partial(rows.counted, ids))
         return found
 
@@ -255,8 +255,8 @@ class SqliteStatistics:
         self, entry: Entry, decide: Decide, connection: sqlite3.Connection
     ) -> Decision | None:
         values = {
-            "execution_id": rows.clean(entry.execution_id),
-            "composition_id": rows.clean(entry.composition_id),
+            "execution_id": clean(entry.execution_id),
+            "composition_id": clean(entry.composition_id),
             "version": entry.version,
             "verdict": entry.verdict,
             "at": entry.at,
@@ -274,7 +274,7 @@ class SqliteStatistics:
         decide: Callable[[Counted, Counted], Decide], delta: Callable[[Counted, Counted], Delta],
         connection: sqlite3.Connection,
     ) -> Decision | None:  # fmt: skip
-        before = rows.counted([rows.clean(execution_id)], connection).get(execution_id)
+        before = rows.counted([clean(execution_id)], connection).get(execution_id)
         if before is None or (after := revise(before)) == before:
             return None
         values = {
@@ -282,7 +282,7 @@ class SqliteStatistics:
             "verdict": after.verdict,
             "rating": after.rating,
             "is_redone": after.is_redone,
-            "comment": rows.clean(self._redactor.text(after.comment)),
+            "comment": clean(self._redactor.text(after.comment)),
         }
         connection.execute(rows.REVISE, values)
         if after.verdict == before.verdict:
@@ -294,7 +294,7 @@ class SqliteStatistics:
     def _decide(
         self, composition_id: str, decide: Decide, connection: sqlite3.Connection
     ) -> Decision:
-        id_ = rows.clean(composition_id)
+        id_ = clean(composition_id)
         row = connection.execute(
             "SELECT data FROM healths WHERE composition_id = ?", (id_,)
         ).fetchone()

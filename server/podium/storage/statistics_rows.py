@@ -3,7 +3,6 @@
 import json
 import logging
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +19,11 @@ from podium.domain.learning import (  # fmt: skip
     Verdict,
 )
 from podium.domain.tallies import COUNTS, Delta, Histogram, Subject, Tally
-from podium.storage.database import BUSY_SECONDS, CONNECT_PAUSE_SECONDS, WAL_BYTES
-from podium.storage.private import make_private_file, make_private_folder
+from podium.storage.database import BUSY_SECONDS, WAL_BYTES, clean, opened_when_free
 
 SCHEMA_VERSION = 1
 RECENT_RUNS = 20  # of each subject
 READ_AT_ONCE = 10_000  # rows of one question
-
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 _SUBJECT = "kind TEXT NOT NULL, version TEXT NOT NULL, name TEXT NOT NULL"
 _TABLES = {
@@ -271,11 +267,6 @@ def _key(subject: Subject) -> dict[str, Any]:
     return {"kind": subject.kind, "version": subject.version, "name": clean(subject.name)}
 
 
-def clean(text: str) -> str:
-    """Return text that SQLite can hold: half characters become question marks."""
-    return text.encode("utf-8", "replace").decode()
-
-
 # --- the file
 
 
@@ -287,17 +278,7 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error, OSError: it cannot be opened.
 
     """
-    make_private_folder(path.parent)
-    make_private_file(path)
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return _connect(path)
-        except sqlite3.OperationalError as error:
-            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-            if code not in _BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(CONNECT_PAUSE_SECONDS)
+    return opened_when_free(path, _connect)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
