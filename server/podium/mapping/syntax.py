@@ -4,6 +4,7 @@
 last word on what is valid.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -185,8 +186,15 @@ _HINTS = (
 )
 
 
+_SENTENCE = re.compile(r"[^\W\d]+(?:[ ,'’-]{1,3}\w+){0,100}(?: [^\W\d]+ [^\W\d]+| ?[.?!:…]{1,3})")
+
+
 def _hint(source: str) -> str:
-    return next((hint for sign, hint in _HINTS if sign in source), "")
+    named = next((hint for sign, hint in _HINTS if sign in source), "")
+    if not named and _SENTENCE.fullmatch(source):
+        quote = '"' if "'" in source else "'"
+        return f"a text stands in quotes: {quote}{source}{quote}"
+    return named
 
 
 def _check_regex(source: str, node: Any) -> None:
