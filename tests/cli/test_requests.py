@@ -143,6 +143,20 @@ def test_an_intent_is_shown_with_every_candidate(
     assert found["candidates"][0]["reason"].split()[0] in plain.out
 
 
+def test_several_things_in_one_request_are_shown_in_their_order(
+    podium: Podium, workspace: Path
+) -> None:
+    asked = podium("intent", "lis la note today puis lis la note lundi", "-w", workspace)
+
+    lines = asked.out.splitlines()
+    assert [line.split("  (")[0] for line in lines[:4]] == [
+        "1. read_note",
+        "     name = today",
+        "2. read_note",
+        "     name = lundi",
+    ]
+
+
 def test_what_is_guessed_says_so(podium: Podium, workspace: Path) -> None:
     as_json = podium("intent", 'could you read my note "today"', "-w", workspace, "--json")
     plain = podium("intent", 'could you read my note "today"', "-w", workspace)

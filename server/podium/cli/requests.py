@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from podium.app import Orchestrator
-    from podium.domain.intent import Analysis, Candidate
+    from podium.domain.intent import Analysis, Candidate, Intent
 
 MOST_QUESTIONS = 16  # that one command asks, one after the other
 FAILED, NEEDS_INPUT = 1, 3  # exit codes; 2 is for usage and configuration
@@ -274,13 +274,17 @@ def _show_analysis(analysis: "Analysis") -> None:
         for suggestion in analysis.suggestions:
             notice(f"{suggestion.type}: {suggestion.example}")
         return
-    found = analysis.intent
+    for number, found in enumerate(analysis.plan or (analysis.intent,), start=1):
+        _show_intent(found, f"{number}. " if analysis.plan else "")
+    _show_candidates(analysis.candidates)
+
+
+def _show_intent(found: "Intent", number: str) -> None:
     guessed = ", guessed" if found.matched_by == "heuristic" else ""
     spoken = found.language or "any language"
-    say(f"{found.type}  (confidence {found.confidence:.2f}, {spoken}{guessed})")
+    say(f"{number}{found.type}  (confidence {found.confidence:.2f}, {spoken}{guessed})")
     for name, value in found.params.items():
-        say(f"  {name} = {compact(value)}")
-    _show_candidates(analysis.candidates)
+        say(f"{' ' * len(number)}  {name} = {compact(value)}")
 
 
 def _show_candidates(candidates: "Sequence[Candidate]") -> None:
