@@ -7,7 +7,7 @@ the tools as they are now, and tells whoever offers them.
 
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,7 +29,7 @@ from podium.domain.composition import (
 from podium.domain.errors import PodiumError
 from podium.domain.execution import Execution
 from podium.domain.learning import Change, Health, LearningRules, ShelvedVersion
-from podium.domain.ports import Clock, Journal, Shelf, Statistics, Upstreams
+from podium.domain.ports import Clock, Journal, Profiles, Shelf, Statistics, Upstreams
 from podium.domain.relay import UpstreamChange
 from podium.domain.tool import Tool
 from podium.domain.versions import definition_hash, meaning_of, tools_of
@@ -140,7 +140,7 @@ class Learning:
         await self._ready()
         await self._monitor.admit(composition_id)
 
-    async def choose(self, serving: Sequence[StoredComposition]) -> str | None:
+    async def choose(self, intent_type: str, serving: Sequence[StoredComposition]) -> str | None:
         """Return the id of what answers an intent this time, of those that could; None of none.
 
         Raises:
@@ -152,7 +152,8 @@ class Learning:
         are_rivals = len(serving) > 1
         tools = self._tools() if are_rivals else {}
         choice = await self._monitor.choose(
-            [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving]
+            intent_type,
+            [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving],
         )
         return choice.composition_id if choice else None
 
@@ -242,9 +243,28 @@ class Learning:
         self._library.get(composition_id)
         return await self._monitor.report(composition_id)
 
+    @property
+    def profiles(self) -> Profiles:
+        """What is known of how long tools and compositions take; some seconds old."""
+        return self._monitor.profiles
+
     async def healths(self) -> Mapping[str, Health]:
         """Return what is on record of every composition; nothing is counted or moved for it."""
         return await self._monitor.healths()
+
+    def state(self) -> dict[str, Any]:
+        """Return how learning goes: compositions by status, what waits to be counted or was lost.
+
+        `lost` are executions and decisions that could not be kept; `last_error` says why.
+        """
+        statuses = Counter(stored.status for stored in self._library.all())
+        watching = self._monitor.state()
+        return {
+            **{status: statuses[status] for status in ("learning", "validated", "deprecated")},
+            **watching,
+            "waiting": len(self._waiting),
+            "lost": self._lost + watching["lost"],
+        }
 
     async def settled(self) -> None:
         """Count all that was handed over, and carry out what comes of it."""
@@ -276,6 +296,7 @@ class Learning:
                 async with anyio.create_task_group() as tasks:
                     for execution in batch:
                         tasks.start_soon(self._count, execution)
+        await self._monitor.keep_up()
         await self._take_up()
         while self._troubled:
             composition_id = next(iter(self._troubled))
@@ -340,6 +361,7 @@ class Learning:
     async def _take_up(self) -> None:
         """Read the compositions again if their files changed, and have the monitor look at them."""
         has_changed = False
+        self._is_stale = self._is_stale or self._monitor.has_forgotten
         for _ in range(MOST_ROUNDS):
             read = await self._read()
             has_changed = has_changed or read

@@ -160,6 +160,23 @@ async def test_a_pinned_one_stays_and_a_forbidden_one_is_not_played(workspace: W
     assert released["status"] == "success"
 
 
+async def test_of_those_that_take_the_params_the_pinned_one_answers(workspace: Workspace) -> None:
+    other = {**COMPOSITION, "id": "other", "output": {"message": "'other'"}}
+    needs = {"properties": {"name": {"type": "string"}, "page": {}}, "required": ["page"]}
+    picky = {**COMPOSITION, "id": "picky", "input_schema": {"type": "object", **needs}}
+    workspace.write("templates", other)
+    workspace.write("templates", picky)
+
+    async with opened(workspace) as orchestrator:
+        await orchestrator.learning.command("picky", "pin")
+        unfit = await orchestrator.process_request("read today")
+        await orchestrator.learning.command("read_note", "pin")
+        fit = await orchestrator.process_request("read today")
+
+    assert unfit["composition_id"] == "other"
+    assert fit["composition_id"] == "read_note"
+
+
 async def test_three_failures_in_a_row_pause_it_for_all_who_ask(workspace: Workspace) -> None:
     async with opened(workspace) as orchestrator:
         await play(orchestrator, 3, "nowhere")
@@ -212,6 +229,38 @@ async def test_a_file_that_is_half_written_serves_on_as_it_was(workspace: Worksp
         reply = await orchestrator.execute_composition("read_note", {"name": "today"})
 
     assert reply["status"] == "success"
+
+
+async def test_a_record_that_becomes_corrupt_is_begun_anew_and_the_compositions_stay(
+    workspace: Workspace,
+) -> None:
+    record = workspace.folder / ".podium" / "statistics.sqlite3"
+    garbage = workspace.folder / "garbage"
+    garbage.write_bytes(b"this is no database at all" * 400)
+
+    async with opened(workspace) as orchestrator:
+        await play(orchestrator, TRIALS)
+        before = orchestrator.workload()["learning"]
+        garbage.replace(record)
+        await play(orchestrator, 1)  # which finds out
+        after = orchestrator.workload()["learning"]
+        files = workspace.files()
+        await play(orchestrator, 2)
+        report = await orchestrator.learning.report("read_note")
+
+    assert before == {
+        "learning": 0,
+        "validated": 1,
+        "deprecated": 0,
+        "paused": 0,
+        "waiting": 0,
+        "lost": 0,
+        "last_error": None,
+    }
+    assert files == PROVEN
+    assert "statistics.sqlite3 is corrupt; it is kept as" in after["last_error"]
+    assert report["evidence"]["successes"] == 2
+    assert any(".corrupt-" in path.name for path in record.parent.iterdir())
 
 
 async def test_what_is_not_counted_when_a_process_ends_is_counted_at_the_next_start(
@@ -267,6 +316,8 @@ async def test_the_commands_decide_and_tell(workspace: Workspace) -> None:
     assert said["verdict"] == "failure"
     assert (listed["id"], listed["status"], listed["runs"]) == ("read_note", "learning", 1)
     assert listed["success_rate"] == 0.0
+    assert (listed["profile"]["calls"], listed["profile"]["error_rate"]) == (2.0, 1.0)
+    assert report["tools"][0]["profile"]["runs"] == 1
     assert [change["to_status"] for change in promoted] == ["validated"]
     assert again == []
     assert (version["number"], version["status"]) == (1, "validated")

@@ -323,10 +323,10 @@ async def test_a_record_that_cannot_be_written_fails_no_request(
 
     assert await monitor.observe(world.execution("e")) == ()
     assert await monitor.observe(world.execution("f")) == ()
-    choice = await monitor.choose([reader()])
+    choice = await monitor.choose("notes", [reader()])
 
     assert choice is not None
-    assert monitor.lost >= 2
+    assert monitor.state()["lost"] >= 2
     assert caplog.text.count("not counted") == 1
 
 
@@ -338,15 +338,15 @@ async def test_a_paused_one_refuses_until_its_probe_and_two_successes_end_it(wor
     world.clock.time += 30
 
     with pytest.raises(CompositionPausedError) as raised:
-        await world.monitor.choose([reader()])
+        await world.monitor.choose("notes", [reader()])
     assert "30 s" in raised.value.message
 
     world.clock.time += 31
-    choice = await world.monitor.choose([reader()])
+    choice = await world.monitor.choose("notes", [reader()])
     assert choice is not None
     assert choice.is_probe
     with pytest.raises(CompositionPausedError):
-        await world.monitor.choose([reader()])  # one probe at a time
+        await world.monitor.choose("notes", [reader()])  # one probe at a time
     assert kinds(await world.play("++")) == ["resumed"]
     await world.monitor.admit("notes")
 
@@ -356,9 +356,9 @@ async def test_of_two_processes_only_one_gets_the_probe(world: World) -> None:
     world.clock.time += 61
     other = world.another()
 
-    first, second = await world.monitor.choose([reader()]), None
+    first, second = await world.monitor.choose("notes", [reader()]), None
     with pytest.raises(CompositionPausedError):
-        second = await other.choose([reader()])
+        second = await other.choose("notes", [reader()])
 
     assert first is not None
     assert second is None
@@ -368,12 +368,12 @@ async def test_what_is_forbidden_is_refused_also_by_its_id(world: World) -> None
     await world.monitor.command("notes", "forbid")
 
     with pytest.raises(CompositionForbiddenError):
-        await world.monitor.choose([reader()])
+        await world.monitor.choose("notes", [reader()])
     with pytest.raises(CompositionForbiddenError):
         await world.monitor.admit("notes")
     await world.monitor.command("notes", "release")
     await world.monitor.admit("notes")
-    assert await world.monitor.choose([]) is None
+    assert await world.monitor.choose("notes", []) is None
 
 
 # --- feedback

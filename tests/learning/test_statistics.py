@@ -313,6 +313,25 @@ async def test_a_record_that_cannot_be_read_is_begun_anew(path: Path) -> None:
     assert (await again.healths())["notes"].successes == 1
 
 
+async def test_a_file_of_the_version_before_is_taken_over_with_all_its_counts(path: Path) -> None:
+    statistics = opened(path)
+    await count(statistics, "e1")
+    await statistics.close()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TABLE passed")
+        raw.execute("ALTER TABLE tallies DROP COLUMN rounds")
+        raw.execute("ALTER TABLE tallies DROP COLUMN tokens")
+        raw.execute("PRAGMA user_version = 1")
+
+    again = opened(path)
+    await count(again, "e2")
+    passed = await again.note_passed("notes", lambda known: known + 3)
+
+    assert (await tally_of(again)).runs == 2
+    assert passed == 3
+    assert [file.name for file in path.parent.iterdir() if "corrupt" in file.name] == []
+
+
 async def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
     statistics = opened(path)
     await count(statistics, "e1")

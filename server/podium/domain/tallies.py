@@ -78,8 +78,9 @@ class Tally:
     """What is known of one subject over its lifetime.
 
     `uncounted` runs say nothing about it (cancelled, input missing, an outage of a tool). `calls`
-    are tool calls, attempts included; `calls_saved` and `tokens_saved` are against the trace that
-    a composition came from. `errors` counts error codes.
+    are tool calls, attempts included; `rounds` those of loops, one for each run without a loop;
+    `tokens` about what a model reads of the results. `calls_saved` and `tokens_saved` are against
+    the trace that a composition came from. `errors` counts error codes.
     """
 
     runs: int = 0
@@ -87,6 +88,8 @@ class Tally:
     failures: int = 0
     uncounted: int = 0
     calls: int = 0
+    rounds: int = 0
+    tokens: int = 0
     retries: int = 0
     cache_hits: int = 0
     calls_saved: int = 0

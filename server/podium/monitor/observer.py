@@ -48,9 +48,11 @@ from podium.domain.versions import meaning_of
 from podium.monitor import promotion
 from podium.monitor.blame import code_of, known_code, verdict_on
 from podium.monitor.feedback import Asked, Reaction, redo_reason, verdict_after
+from podium.monitor.profiles import ProfileBook
 from podium.monitor.repair import Known, Proposal, propose, troubles
 from podium.monitor.selection import Candidate, Choice, choose
 from podium.monitor.statistics import correction, delta_of
+from podium.monitor.turns import Turns
 
 REFRESH_SECONDS = 2.0  # how old what another process decided may be when a composition is chosen
 MOST_CONVERSATIONS = 10_000  # whose last request is remembered, to notice that it is made again
@@ -83,12 +85,16 @@ class Monitor:
         self._clock = clock
         self._random = source
         self._on_change = on_change
+        self._turns = Turns(statistics, rules.unproven_share)
+        self.profiles = ProfileBook(statistics, clock)
         self._healths: dict[str, Health] = {}
         # The version that this process plays: another process may have seen a newer one already.
         self._played: dict[str, str] = {}
         self._read_at: float | None = None
         self._asked: OrderedDict[tuple[str, str], Asked] = OrderedDict()
-        self.lost = 0
+        self.has_forgotten = False  # the record is another one: what there is, is to be seen anew
+        self._lost = 0
+        self._last_error = ""
 
     # --- what there is
 
@@ -110,6 +116,7 @@ class Monitor:
         what changed because of it.
         """
         now = self._clock.now()
+        self.has_forgotten = False
         try:
             self._healths = await self._statistics.healths()
         except StatisticsError as error:
@@ -149,7 +156,7 @@ class Monitor:
 
     # --- before an execution
 
-    async def choose(self, candidates: Sequence[Candidate]) -> Choice | None:
+    async def choose(self, intent_type: str, candidates: Sequence[Candidate]) -> Choice | None:
         """Return which of the compositions of an intent answers this time; None without any.
 
         The candidates come in file order; their `health` is filled in here.
@@ -161,11 +168,17 @@ class Monitor:
         """
         healths = await self._current()
         known = [replace(c, health=healths.get(c.composition_id)) for c in candidates]
-        for _ in range(len(known) + 1):
-            choice = choose(known, self._clock.now(), self._rules, self._random)
+        is_turn = self._turns.is_due(intent_type)
+        for _ in range(len(known) + 2):  # each is refused as a probe, and the turn, at most once
+            choice = choose(known, self._clock.now(), self._rules, self._random, is_turn=is_turn)
             if choice is None:
                 break
+            if choice.turn == "taken" and not await self._takes_turn(intent_type):
+                is_turn = False
+                continue
             if not choice.is_probe or await self._claims_probe(choice.composition_id):
+                if choice.turn == "passed":
+                    self._turns.let_pass(intent_type)
                 return choice
             known = [
                 replace(c, health=self._healths.get(c.composition_id, c.health)) for c in known
@@ -208,6 +221,21 @@ class Monitor:
             f"{named} failed again and again and is paused; the next try in {wait:.0f} s",
             hint="see why: podium executions; end the pause: podium compositions release ID",
         )
+
+    async def _takes_turn(self, intent_type: str) -> bool:
+        try:
+            return await self._turns.take(intent_type)
+        except StatisticsError as error:
+            self._note_loss(error)
+            return False  # without a record nobody can say whose turn it is
+
+    async def keep_up(self) -> None:
+        """Put the turns of those on trial on record, and renew the profiles; never raises."""
+        try:
+            await self._turns.save()
+            await self.profiles.renew(self._healths)
+        except StatisticsError as error:
+            self._note_loss(error)
 
     async def _claims_probe(self, composition_id: str) -> bool:
         claimed = []
@@ -305,6 +333,9 @@ class Monitor:
             return promotion.after_run(known, run, self._rules)
 
         decision = await self._statistics.apply(entry, decide)
+        self.profiles.outdate()
+        if decision is not None and decision[0] is None:
+            self.has_forgotten = self.has_forgotten or execution.composition_id in self._played
         return await self._follow(execution.composition_id, decision)
 
     async def _note_redo(self, execution: Execution) -> tuple[Change, ...]:
@@ -569,8 +600,18 @@ class Monitor:
         return await self._statistics.lifetimes("tool", "")
 
     async def healths(self) -> Mapping[str, Health]:
-        """Return the health of every composition."""
-        return dict(await self._current())
+        """Return the health of every composition, having renewed the profiles."""
+        healths = dict(await self._current())
+        await self.keep_up()
+        return healths
+
+    def state(self) -> dict[str, Any]:
+        """Return how watching goes: compositions that are paused, what could not be kept, why."""
+        return {
+            "paused": sum(health.pause is not None for health in self._healths.values()),
+            "lost": self._lost,
+            "last_error": self._last_error or self._statistics.remark or None,
+        }
 
     # --- carrying out
 
@@ -652,9 +693,10 @@ class Monitor:
             self._healths[composition_id] = health
 
     def _note_loss(self, error: StatisticsError) -> None:
-        if self.lost == 0:
+        if self._lost == 0:
             logger.warning("what happens now is not counted: %s", error.message)
-        self.lost += 1
+        self._lost += 1
+        self._last_error = error.message
 
 
 def _meaning(document: Mapping[str, Any]) -> str:

@@ -55,15 +55,15 @@ def correction(before: Verdict, after: Verdict, version: str, name: str) -> dict
 
 def _of_composition(execution: Execution, verdict: Verdict, baseline: Baseline | None) -> Tally:
     is_saved = verdict == "success" and baseline is not None
+    tokens = tokens_of(execution.result)
     return Tally(
         runs=1,
         successes=verdict == "success",
         failures=verdict == "failure",
         uncounted=verdict == "uncounted",
         calls_saved=max(0, baseline.calls - 1) if is_saved and baseline else 0,
-        tokens_saved=max(0, baseline.tokens - tokens_of(execution.result))
-        if is_saved and baseline
-        else 0,
+        tokens=tokens,
+        tokens_saved=max(0, baseline.tokens - tokens) if is_saved and baseline else 0,
         durations=_durations(execution.duration_ms),
         errors=_errors(execution.error),
     )
@@ -75,7 +75,7 @@ def _of_step(step: StepRecord, version: str, *, is_cached: bool) -> Iterator[dic
     is_done = step.status == "done"
     made = _made(step, is_cached=is_cached)
     tally = made + Tally(
-        runs=1, successes=is_done, failures=not is_done,
+        runs=1, successes=is_done, failures=not is_done, tokens=tokens_of(step.output),
         durations=_durations(step.duration_ms), errors=_errors(step.error),
     )  # fmt: skip
     if version:
@@ -86,11 +86,19 @@ def _of_step(step: StepRecord, version: str, *, is_cached: bool) -> Iterator[dic
 
 
 def _made(step: StepRecord, *, is_cached: bool) -> Tally:
+    rounds = _rounds(step)
+    retries = max(0, step.attempts - 1)
     return Tally(
-        calls=0 if is_cached or not step.tool_id else step.attempts,
-        retries=max(0, step.attempts - 1),
+        calls=0 if is_cached or not step.tool_id or not step.attempts else rounds + retries,
+        rounds=rounds if step.tool_id else 0,
+        retries=retries,
         cache_hits=int(is_cached),
     )
+
+
+def _rounds(step: StepRecord) -> int:
+    """Return how often it was played: the arguments of a loop are a list with those of each."""
+    return len(step.inputs) if isinstance(step.inputs, list) else 1
 
 
 def _calls(steps: list[StepRecord], cached: Collection[str]) -> Tally:

@@ -22,7 +22,7 @@ from podium.domain.errors import StatisticsError
 from podium.domain.learning import Change, Counted, Decide, Decision, Entry, Health, Lifetime
 from podium.domain.ports import Clock
 from podium.domain.redaction import Redactor
-from podium.domain.tallies import Delta
+from podium.domain.tallies import Delta, Subject, Tally
 from podium.storage import statistics_rows as rows
 from podium.storage.database import clean, identity, is_corrupt, set_aside
 
@@ -70,6 +70,7 @@ class SqliteStatistics:
         self._identity: tuple[int, int] | None = None
         self._since_prune = 0
         self._parsed: dict[str, tuple[str, Health]] = {}  # one for each composition
+        self.remark = ""  # what has become of the file
 
     async def close(self) -> None:
         """Close the file; another use opens it again."""
@@ -123,6 +124,17 @@ class SqliteStatistics:
         sql = "UPDATE changes SET is_open = 0 WHERE number = ?"
         await self._perform(lambda connection: connection.execute(sql, (number,)))
 
+    async def note_passed(self, intent_type: str, change: Callable[[int], int]) -> int:
+        """Change how many requests of an intent have passed since one on trial answered.
+
+        Raises:
+            StatisticsError: nothing was changed.
+
+        """
+        work = partial(rows.note_passed, clean(intent_type), change, self._clock.now())
+        passed: int = await self._perform(work)
+        return passed
+
     # --- reads
 
     async def healths(self) -> dict[str, Health]:
@@ -154,6 +166,16 @@ class SqliteStatistics:
 
         """
         found: list[Lifetime] = await self._perform(partial(rows.lifetimes, kind, version))
+        return found
+
+    async def tallies(self, kind: str) -> dict[Subject, Tally]:
+        """Return the counts of every subject of a kind, without its error codes.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        found: dict[Subject, Tally] = await self._perform(partial(rows.tallies, kind))
         return found
 
     async def changes(
@@ -206,7 +228,8 @@ class SqliteStatistics:
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
-            set_aside(self._path, self._identity, "record of statistics")
+            said = set_aside(self._path, self._identity, "record of statistics")
+            self.remark = said or self.remark
             self._attempt(jobs)
 
     def _attempt(self, jobs: list[_Job]) -> None:
