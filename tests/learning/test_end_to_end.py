@@ -10,8 +10,11 @@ import anyio
 import pytest
 
 from podium import Orchestrator
+from podium.app import check_workspace
 from podium.domain.errors import RequestInvalidError, UnknownExecutionError
-from tests.learning.conftest import COMPOSITION, WAIT_SECONDS, Workspace
+from podium.domain.execution import Question
+from podium.interfaces.mcp_server import serve_http
+from tests.learning.conftest import COMPOSITION, WAIT_SECONDS, Workspace, listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -83,6 +86,25 @@ async def test_another_process_that_moves_a_file_is_noticed_and_announced(
         after = await names_of(client)
 
     assert after - before == {"read_note"}
+
+
+async def test_listeners_over_http_hear_of_a_promotion_and_of_a_withdrawal(
+    workspace: Workspace, era: str
+) -> None:
+    async with opened(workspace) as orchestrator, anyio.create_task_group() as tasks:
+        url = await tasks.start(serve_http, orchestrator, "127.0.0.1", 0)
+        async with listening(url, era) as (client, heard):
+            asked = {"composition_id": "read_note", "params": {"name": "today"}}
+            for _ in range(TRIALS):
+                await client.call_tool("execute_composition", asked)
+            await heard.wait()
+            risen = await names_of(client)
+            await orchestrator.learning.command("read_note", "demote")
+            await heard.wait()
+            fallen = await names_of(client)
+        tasks.cancel_scope.cancel()
+
+    assert risen - fallen == {"read_note"}
 
 
 async def podium(workspace: Workspace, *arguments: str, code: int = 0) -> Any:
@@ -220,15 +242,65 @@ async def test_an_edit_during_use_is_never_lost_and_proves_itself(workspace: Wor
     assert json.loads(path.read_text("utf-8")) == edited
 
 
-async def test_a_file_that_is_half_written_serves_on_as_it_was(workspace: Workspace) -> None:
+async def test_a_run_under_way_ends_as_it_began_and_the_next_one_plays_the_edited_file(
+    workspace: Workspace,
+) -> None:
+    sure = {"id": "sure", "kind": "confirm", "ask": "'Really?'"}
+    before = {**COMPOSITION, "steps": [sure], "output": {"message": "'before'"}}
+    workspace.write("learning", before)
+
+    async with opened(workspace) as orchestrator:
+
+        async def edits(_question: Question) -> bool:
+            workspace.write("learning", {**before, "output": {"message": "'after'"}})
+            await orchestrator.learning.settled()
+            return True
+
+        async def agrees(_question: Question) -> bool:
+            return True
+
+        replies = [
+            await orchestrator.execute_composition("read_note", {"name": "today"}, asker=asker)
+            for asker in (agrees, edits, agrees)
+        ]
+        report = await orchestrator.learning.report("read_note")
+
+    assert [reply["data"]["message"] for reply in replies] == ["before", "before", "after"]
+    assert report["evidence"]["successes"] == report["statistics"]["runs"] == 1
+    assert [change["kind"] for change in report["changes"]] == ["edited"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (json.dumps(COMPOSITION)[:40], "JSON"),  # half written
+        (json.dumps({**COMPOSITION, "stepz": []}), "stepz"),
+    ],
+)
+async def test_a_file_that_is_broken_serves_on_as_it_was_and_is_reported(
+    workspace: Workspace, text: str, what: str
+) -> None:
     async with opened(workspace) as orchestrator:
         await play(orchestrator, 1)
         path = workspace.folder / "compositions" / "learning" / "read_note.json"
-        path.write_text(json.dumps(COMPOSITION)[:40], "utf-8")
+        path.write_text(text, "utf-8")
         await orchestrator.learning.settled()
         reply = await orchestrator.execute_composition("read_note", {"name": "today"})
+        (fault,) = orchestrator.faults
+        findings = await check_workspace(workspace.folder, offline=True)
+        workspace.write("learning", COMPOSITION)
+        await play(orchestrator, 1)
+        mended = orchestrator.faults
+        report = await orchestrator.learning.report("read_note")
 
     assert reply["status"] == "success"
+    assert "read_note.json" in fault.message
+    assert what in fault.message
+    assert [f.source for f in findings if f.severity == "error"] == [
+        "compositions/learning/read_note.json"
+    ]
+    assert mended == ()
+    assert report["evidence"]["successes"] == 3  # it meant the same all the time
 
 
 async def test_a_record_that_becomes_corrupt_is_begun_anew_and_the_compositions_stay(
