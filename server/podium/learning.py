@@ -291,11 +291,10 @@ class Learning:
         if not self._has_caught_up:
             self._has_caught_up = True
             await self._catch_up()
-        while batch := self._batch():
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             with anyio.CancelScope(shield=True):  # else they would be lost until the next start
-                async with anyio.create_task_group() as tasks:
-                    for execution in batch:
-                        tasks.start_soon(self._count, execution)
+                await self._monitor.observe(batch)
         await self._monitor.keep_up()
         await self._take_up()
         while self._troubled:
@@ -324,26 +323,6 @@ class Learning:
             await self._monitor.catch_up(await self._journal.recent(CAUGHT_UP))
         except PodiumError as error:
             logger.warning("the journal cannot be read: %s", error.message)
-
-    def _batch(self) -> list[Execution]:
-        """Return executions to be counted at once; of each conversation one, to keep their order.
-
-        Whether a request was made again is seen by the one before it.
-        """
-        batch: list[Execution] = []
-        conversations: set[tuple[str, str]] = set()
-        while self._waiting and len(batch) < BATCH:
-            key = (self._waiting[0].user_id, self._waiting[0].conversation_id)
-            if key in conversations:
-                break
-            if key[1]:
-                conversations.add(key)
-            batch.append(self._waiting.popleft())
-        return batch
-
-    async def _count(self, execution: Execution) -> None:
-        cached = {step_id for step_id, step in execution.steps.items() if step.is_cached}
-        await self._monitor.observe(execution, cached=cached)
 
     async def _heard(self, change: Change) -> None:
         if change.is_move or change.kind in {"repaired", "rolled_back"}:

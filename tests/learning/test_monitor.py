@@ -92,7 +92,7 @@ class World:
             self.clock.time += 10_000
             failed = "" if outcome == "+" else code
             played = self.execution(f"exec_{self.count}", failed, **more)
-            changes += await self.monitor.observe(played)
+            changes += await self.monitor.observe([played])
         return changes
 
     def execution(self, id_: str, code: str = "", **more: Any) -> Execution:
@@ -244,7 +244,7 @@ async def test_a_process_that_plays_the_version_before_proves_nothing_about_the_
     await world.look()
 
     for number in range(5):
-        await slow.observe(world.execution(f"old_{number}"))
+        await slow.observe([world.execution(f"old_{number}")])
 
     assert world.statuses() == {"notes": "learning"}
     assert (await world.another().healths())["notes"].successes == 0
@@ -260,7 +260,7 @@ async def test_executions_that_end_at_once_are_all_counted_and_promote_it_once(
 ) -> None:
     async with anyio.create_task_group() as group:
         for number in range(50):
-            group.start_soon(world.monitor.observe, world.execution(f"e{number}"))
+            group.start_soon(world.monitor.observe, [world.execution(f"e{number}")])
 
     assert (await world.statistics_of())["successes"] == 50
     assert kinds(world.heard) == ["promoted"]
@@ -280,9 +280,9 @@ async def test_savings_are_against_the_trace_it_came_from(world: World) -> None:
 
 async def test_an_execution_that_still_asks_is_counted_when_it_ends(world: World) -> None:
     asking = world.execution("exec_a", status="needs_input")
-    await world.monitor.observe(asking)
+    await world.monitor.observe([asking])
     asking.status = "success"
-    await world.monitor.observe(asking)
+    await world.monitor.observe([asking])
 
     assert (await world.statistics_of())["runs"] == 1
 
@@ -295,7 +295,7 @@ async def test_what_began_before_the_file_was_edited_proves_nothing_about_the_ed
     world.write("learning", {"output": "read"})
     await world.look()
 
-    await world.monitor.observe(slow)
+    await world.monitor.observe([slow])
 
     assert await world.statistics_of() is None
 
@@ -321,8 +321,8 @@ async def test_a_record_that_cannot_be_written_fails_no_request(
     world.statistics = SqliteStatistics(blocker / "s.sqlite3", clock=world.clock)
     monitor = world.another()
 
-    assert await monitor.observe(world.execution("e")) == ()
-    assert await monitor.observe(world.execution("f")) == ()
+    assert await monitor.observe([world.execution("e")]) == ()
+    assert await monitor.observe([world.execution("f")]) == ()
     choice = await monitor.choose("notes", [reader()])
 
     assert choice is not None
@@ -419,9 +419,9 @@ async def test_feedback_is_for_ones_own_executions_and_says_good_or_bad(world: W
 
 async def test_a_redo_right_after_counts_against_the_answer_before(world: World) -> None:
     words = {"request": "liste les notes", "conversation_id": "c", "intent_type": "notes"}
-    await world.monitor.observe(world.execution("first", **words))
+    await world.monitor.observe([world.execution("first", **words)])
     world.clock.time += 5
-    await world.monitor.observe(world.execution("second", **words))
+    await world.monitor.observe([world.execution("second", **words)])
 
     counts = await world.statistics_of()
 

@@ -60,7 +60,11 @@ async def _closed() -> AsyncIterator[None]:
 
 async def count(statistics: Statistics, id_: str, *, is_success: bool = True, **more: Any) -> Any:
     verdict = "success" if is_success else "failure"
-    return await statistics.apply(entry(id_, verdict, **more), after(id_, is_success=is_success))
+    one = entry(id_, verdict, **more), after(id_, is_success=is_success)
+    (outcome,) = await statistics.apply([one])
+    if isinstance(outcome, StatisticsError):
+        raise outcome
+    return outcome
 
 
 async def tally_of(statistics: Statistics) -> Tally:
@@ -117,8 +121,8 @@ async def test_a_rule_that_fails_takes_its_own_execution_with_it_and_no_other(
         raise ValueError("a fault of ours")
 
     async def count_broken() -> None:
-        with pytest.raises(StatisticsError):
-            await statistics.apply(entry("broken"), broken)
+        (outcome,) = await statistics.apply([(entry("broken"), broken)])
+        assert isinstance(outcome, StatisticsError)
 
     async with anyio.create_task_group() as group:
         group.start_soon(count, statistics, "e1")
@@ -242,7 +246,7 @@ async def test_what_is_kept_is_bounded(path: Path) -> None:
     for number in range(450):
         subject = replace(OWN, name=f"c{number % 40}")
         one = replace(entry(f"e{number}", at=float(number)), delta={subject: Tally(runs=1)})
-        await statistics.apply(one, lambda known: (known, ()))
+        await statistics.apply([(one, lambda known: (known, ()))])
 
     with closing(sqlite3.connect(path)) as raw:
         rows = {
@@ -364,6 +368,6 @@ async def test_texts_that_no_database_holds_are_counted_all_the_same(
     strange = replace(OWN, name="half \ud800 of a character")
     one = replace(entry("e\ud800"), delta={strange: Tally(runs=1), TOOL: Tally(runs=1)})
 
-    await statistics.apply(one, lambda _: (health(), ()))
+    await statistics.apply([(one, lambda _: (health(), ()))])
 
     assert (await statistics.lifetimes("composition"))[0].tally.runs == 1

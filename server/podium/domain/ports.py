@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from podium.domain.composition import CompositionStatus, Plan
 from podium.domain.conversation import Conversation
+from podium.domain.errors import StatisticsError
 from podium.domain.execution import Checkpoint, Event, Execution, Question, StepRecord
 from podium.domain.learning import (
     Change,
@@ -427,8 +428,8 @@ class Tokens(Protocol):
 class Statistics(Protocol):
     """What the monitor counts and decides, exact whoever else writes it.
 
-    Each method raises `StatisticsError` when the record cannot be read or written; nothing has
-    changed then.
+    Each method but `apply` raises `StatisticsError` when the record cannot be read or written;
+    nothing has changed then.
     """
 
     @property
@@ -436,8 +437,13 @@ class Statistics(Protocol):
         """What has become of the record since it was opened, for people; "" if it is as it was."""
         ...
 
-    async def apply(self, entry: Entry, decide: Decide) -> Decision | None:
-        """Count an execution and decide, as one; None if it was counted before."""
+    async def apply(
+        self, entries: Sequence[tuple[Entry, Decide]]
+    ) -> list[Decision | StatisticsError | None]:
+        """Count executions, and decide about each as one with its count; None: it was counted.
+
+        An error says that nothing of that execution was counted.
+        """
         ...
 
     async def revise(

@@ -265,18 +265,30 @@ class Monitor:
 
     # --- after an execution
 
-    async def observe(
-        self, execution: Execution, *, cached: Collection[str] = ()
-    ) -> tuple[Change, ...]:
-        """Count a finished execution and carry out what comes of it; never raises.
+    async def observe(self, executions: Sequence[Execution]) -> tuple[Change, ...]:
+        """Count finished executions and carry out what comes of each, in order; never raises.
 
-        `cached` are the ids of the steps whose result was that of an earlier call. What has no
-        composition on record (a single call, an ad-hoc composition) counts for its tools only.
+        What has no composition on record (a single call, an ad-hoc composition) counts for its
+        tools only.
         """
-        if execution.status not in _ENDED:
+        ended = [execution for execution in executions if execution.status in _ENDED]
+        outcomes = await self._statistics.apply([self._counting(each) for each in ended])
+        self.profiles.outdate()
+        changes: list[Change] = []
+        for execution, outcome in zip(ended, outcomes, strict=True):
+            changes += await self._taken_up(execution, outcome)
+        return tuple(changes)
+
+    async def _taken_up(
+        self, execution: Execution, outcome: Decision | StatisticsError | None
+    ) -> tuple[Change, ...]:
+        if isinstance(outcome, StatisticsError):
+            self._note_loss(outcome)
             return ()
+        if outcome is not None and outcome[0] is None:
+            self.has_forgotten |= execution.composition_id in self._played
         try:
-            changes = await self._count(execution, cached)
+            changes = await self._follow(execution.composition_id, outcome)
             return (*changes, *await self._note_redo(execution))
         except StatisticsError as error:
             self._note_loss(error)
@@ -293,8 +305,7 @@ class Monitor:
             self._note_loss(error)
             return 0
         missing = [e for e in executions if e.id not in known and self._is_of_today(e)]
-        for execution in sorted(missing, key=lambda execution: execution.started_at):
-            await self.observe(execution)
+        await self.observe(sorted(missing, key=lambda execution: execution.started_at))
         return len(missing)
 
     def _is_of_today(self, execution: Execution) -> bool:
@@ -306,7 +317,8 @@ class Monitor:
             and execution.status in _ENDED
         )
 
-    async def _count(self, execution: Execution, cached: Collection[str]) -> tuple[Change, ...]:
+    def _counting(self, execution: Execution) -> tuple[Entry, Decide]:
+        """Return what an execution adds, and the rule that says what comes of it."""
         health = self._healths.get(execution.composition_id)
         version = self._played.get(execution.composition_id, "")
         if health is None or health.version != version or execution.started_at < health.since:
@@ -318,9 +330,7 @@ class Monitor:
             version=version,
             verdict=verdict,
             at=execution.started_at + (execution.duration_ms or 0) / 1000,
-            delta=delta_of(
-                execution, verdict, version, health.baseline if health else None, cached
-            ),
+            delta=delta_of(execution, verdict, version, health.baseline if health else None),
             code=known_code(code_of(execution.error)),
             duration_ms=execution.duration_ms,
             user_key=user_key(execution.user_id),
@@ -332,11 +342,7 @@ class Monitor:
             run = Run(execution.id, verdict == "success", self._clock.now())
             return promotion.after_run(known, run, self._rules)
 
-        decision = await self._statistics.apply(entry, decide)
-        self.profiles.outdate()
-        if decision is not None and decision[0] is None:
-            self.has_forgotten = self.has_forgotten or execution.composition_id in self._played
-        return await self._follow(execution.composition_id, decision)
+        return entry, decide
 
     async def _note_redo(self, execution: Execution) -> tuple[Change, ...]:
         """Count the answer before as wrong if this request says so, and remember this one."""

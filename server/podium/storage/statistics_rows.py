@@ -85,7 +85,7 @@ _TRIM_RECENT = f"""
 DELETE FROM recent WHERE {_THIS} AND seq <= (
     SELECT seq FROM recent WHERE {_THIS} ORDER BY seq DESC LIMIT 1 OFFSET :keep)
 """  # noqa: S608 - constants only
-COUNT_ONCE = """
+_COUNT_ONCE = """
 INSERT INTO counted (execution_id, composition_id, version, verdict, measured, at, user_key,
     rating, is_redone, comment)
 VALUES (:execution_id, :composition_id, :version, :verdict, :verdict, :at, :user_key, '', 0, '')
@@ -100,7 +100,7 @@ REVISE_RECENT = """
 UPDATE recent SET verdict = :verdict
 WHERE kind = 'composition' AND execution_id = :execution_id
 """
-SAVE_HEALTH = """
+_SAVE_HEALTH = """
 INSERT INTO healths (composition_id, data, updated_at) VALUES (:composition_id, :data, :now)
 ON CONFLICT (composition_id) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at
 """
@@ -136,16 +136,39 @@ PRUNE = (
 _logger = logging.getLogger(__name__)
 
 
+def count_once(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Take note that an execution is counted; False if it was before."""
+    values = {
+        "execution_id": clean(entry.execution_id),
+        "composition_id": clean(entry.composition_id),
+        "version": entry.version,
+        "verdict": entry.verdict,
+        "at": entry.at,
+        "user_key": entry.user_key,
+    }
+    return connection.execute(_COUNT_ONCE, values).rowcount > 0
+
+
 def add(connection: sqlite3.Connection, delta: Delta, now: float) -> None:
     """Add counts to what is there."""
     for subject, tally in delta.items():
         key = _key(subject)
         counts = {name: getattr(tally, name) for name in COUNTS}
         connection.execute(_ADD_TALLY, {**key, **counts, "now": now})
-        for bucket, n in tally.durations.counts.items():
-            connection.execute(_ADD_DURATIONS, {**key, "of": bucket, "n": n})
-        for code, n in tally.errors.items():
-            connection.execute(_ADD_ERRORS, {**key, "of": code, "n": n})
+        for sql, details in ((_ADD_DURATIONS, tally.durations.counts), (_ADD_ERRORS, tally.errors)):
+            connection.executemany(sql, ({**key, "of": of, "n": n} for of, n in details.items()))
+
+
+def health_data(connection: sqlite3.Connection, composition_id: str) -> str | None:
+    """Return what is on record of a composition's health, for `health_of`."""
+    sql = "SELECT data FROM healths WHERE composition_id = ?"
+    row = connection.execute(sql, (composition_id,)).fetchone()
+    return None if row is None else row["data"]
+
+
+def save_health(connection: sqlite3.Connection, id_: str, data: str, now: float) -> None:
+    """Put the health of a composition on record."""
+    connection.execute(_SAVE_HEALTH, {"composition_id": id_, "data": data, "now": now})
 
 
 def keep(connection: sqlite3.Connection, change: Change) -> Change:
@@ -163,21 +186,23 @@ def keep(connection: sqlite3.Connection, change: Change) -> Change:
 
 
 def note_recent(
-    connection: sqlite3.Connection, subject: Subject, tally: Tally, entry: Entry
+    connection: sqlite3.Connection, subject: Subject, runs: Iterable[tuple[Tally, Entry]]
 ) -> None:
-    """Add a run to the latest ones of a subject, and forget the oldest of them."""
+    """Add runs to the latest ones of a subject, and forget the oldest of them."""
+    key = _key(subject)
+    connection.executemany(_ADD_RECENT, (key | _recent(tally, entry) for tally, entry in runs))
+    connection.execute(_TRIM_RECENT, {**key, "keep": RECENT_RUNS})
+
+
+def _recent(tally: Tally, entry: Entry) -> dict[str, Any]:
     verdict: Verdict = "success" if tally.successes else "uncounted"
-    values = {
-        **_key(subject),
+    return {
         "execution_id": clean(entry.execution_id),
         "verdict": "failure" if tally.failures else verdict,
         "code": next(iter(tally.errors), ""),
         "duration_ms": tally.durations.percentile(1.0),
         "at": entry.at,
-        "keep": RECENT_RUNS,
     }
-    connection.execute(_ADD_RECENT, values)
-    connection.execute(_TRIM_RECENT, values)
 
 
 def note_passed(
