@@ -138,7 +138,7 @@ class Learning:
 
         """
         await self._ready()
-        await self._monitor.admit(composition_id)
+        await self._monitor.choosing.admit(composition_id)
 
     async def choose(self, intent_type: str, serving: Sequence[StoredComposition]) -> str | None:
         """Return the id of what answers an intent this time, of those that could; None of none.
@@ -151,7 +151,7 @@ class Learning:
         await self._ready()
         are_rivals = len(serving) > 1
         tools = self._tools() if are_rivals else {}
-        choice = await self._monitor.choose(
+        choice = await self._monitor.choosing.choose(
             intent_type,
             [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving],
         )
@@ -181,7 +181,7 @@ class Learning:
 
         """
         await self.settled()
-        said = await self._monitor.give_feedback(execution_id, rating, comment, user_id)
+        said = await self._monitor.counting.give_feedback(execution_id, rating, comment, user_id)
         await self.settled()
         return said
 
@@ -294,7 +294,7 @@ class Learning:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             with anyio.CancelScope(shield=True):  # else they would be lost until the next start
-                await self._monitor.observe(batch)
+                await self._monitor.counting.observe(batch)
         await self._monitor.keep_up()
         await self._take_up()
         while self._troubled:
@@ -320,7 +320,7 @@ class Learning:
 
     async def _catch_up(self) -> None:
         try:
-            await self._monitor.catch_up(await self._journal.recent(CAUGHT_UP))
+            await self._monitor.counting.catch_up(await self._journal.recent(CAUGHT_UP))
         except PodiumError as error:
             logger.warning("the journal cannot be read: %s", error.message)
 

@@ -91,7 +91,7 @@ async def asked(requests: Sequence[tuple[str, int]], processes: int, seed: int) 
         elif what == "restart":
             monitors[process] = monitor_over(record, seed)
         else:
-            choice = await monitors[process].choose("notes", EAGER)
+            choice = await monitors[process].choosing.choose("notes", EAGER)
             assert choice is not None
             answered.append(choice.is_unproven)
     return answered
@@ -129,10 +129,10 @@ async def test_one_on_trial_that_is_due_gets_its_tenth() -> None:
 async def test_each_intent_has_its_own_turns() -> None:
     monitor = monitor_over(Record(*HEALTHS, PAUSED))
     for _ in range(EVERY - 1):
-        await monitor.choose("notes", EAGER)
+        await monitor.choosing.choose("notes", EAGER)
 
-    other = await monitor.choose("letters", EAGER)
-    own = await monitor.choose("notes", EAGER)
+    other = await monitor.choosing.choose("letters", EAGER)
+    own = await monitor.choosing.choose("notes", EAGER)
 
     assert other is not None
     assert own is not None
@@ -145,7 +145,7 @@ async def test_without_a_record_something_proven_answers() -> None:
     record.fault = StatisticsError("the disk is full")
     monitor = monitor_over(record)
 
-    answered = [await monitor.choose("notes", EAGER) for _ in range(3 * EVERY)]
+    answered = [await monitor.choosing.choose("notes", EAGER) for _ in range(3 * EVERY)]
 
     assert {choice.composition_id for choice in answered if choice} == {"old"}
 
@@ -158,7 +158,7 @@ async def test_processes_that_answer_one_request_each_take_turns_as_one_does(
     unproven = []
     for seed in range(4 * EVERY):
         monitor = monitor_over(statistics, seed)
-        choice = await monitor.choose("notes", EAGER[:2])
+        choice = await monitor.choosing.choose("notes", EAGER[:2])
         assert choice is not None
         unproven.append(choice.is_unproven)
         await monitor.keep_up()
