@@ -106,6 +106,7 @@ class Orchestrator(PlainOrchestrator):
                 max_rounds=settings.limits.max_iterations,
                 library=data.compositions,
             )
+            learning = _learning(settings, data, checker, journal, upstreams, statistics, clock)
             runner = Runner(
                 upstreams=upstreams,
                 evaluator=data.evaluator,
@@ -132,9 +133,9 @@ class Orchestrator(PlainOrchestrator):
                 checkpoints=checkpoints,
                 cache=cache,
                 cache_seconds=_cache_seconds(settings),
+                profiles=learning.profiles,
             )
             understanding = understanding_of(patterns, data.compositions, past=journal, clock=clock)
-            learning = _learning(settings, data, checker, journal, upstreams, statistics, clock)
             stack.push_async_callback(learning.aclose)
             stack.callback(learning.start(upstreams.spawn, upstreams.listen))
             learning.listen(understanding.renew)

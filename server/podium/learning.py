@@ -7,7 +7,7 @@ the tools as they are now, and tells whoever offers them.
 
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,7 +29,7 @@ from podium.domain.composition import (
 from podium.domain.errors import PodiumError
 from podium.domain.execution import Execution
 from podium.domain.learning import Change, Health, LearningRules, ShelvedVersion
-from podium.domain.ports import Clock, Journal, Shelf, Statistics, Upstreams
+from podium.domain.ports import Clock, Journal, Profiles, Shelf, Statistics, Upstreams
 from podium.domain.relay import UpstreamChange
 from podium.domain.tool import Tool
 from podium.domain.versions import definition_hash, meaning_of, tools_of
@@ -138,9 +138,9 @@ class Learning:
 
         """
         await self._ready()
-        await self._monitor.admit(composition_id)
+        await self._monitor.choosing.admit(composition_id)
 
-    async def choose(self, serving: Sequence[StoredComposition]) -> str | None:
+    async def choose(self, intent_type: str, serving: Sequence[StoredComposition]) -> str | None:
         """Return the id of what answers an intent this time, of those that could; None of none.
 
         Raises:
@@ -151,8 +151,9 @@ class Learning:
         await self._ready()
         are_rivals = len(serving) > 1
         tools = self._tools() if are_rivals else {}
-        choice = await self._monitor.choose(
-            [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving]
+        choice = await self._monitor.choosing.choose(
+            intent_type,
+            [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving],
         )
         return choice.composition_id if choice else None
 
@@ -180,7 +181,7 @@ class Learning:
 
         """
         await self.settled()
-        said = await self._monitor.give_feedback(execution_id, rating, comment, user_id)
+        said = await self._monitor.counting.give_feedback(execution_id, rating, comment, user_id)
         await self.settled()
         return said
 
@@ -242,9 +243,28 @@ class Learning:
         self._library.get(composition_id)
         return await self._monitor.report(composition_id)
 
+    @property
+    def profiles(self) -> Profiles:
+        """What is known of how long tools and compositions take; some seconds old."""
+        return self._monitor.profiles
+
     async def healths(self) -> Mapping[str, Health]:
         """Return what is on record of every composition; nothing is counted or moved for it."""
         return await self._monitor.healths()
+
+    def state(self) -> dict[str, Any]:
+        """Return how learning goes: compositions by status, what waits to be counted or was lost.
+
+        `lost` are executions and decisions that could not be kept; `last_error` says why.
+        """
+        statuses = Counter(stored.status for stored in self._library.all())
+        watching = self._monitor.state()
+        return {
+            **{status: statuses[status] for status in ("learning", "validated", "deprecated")},
+            **watching,
+            "waiting": len(self._waiting),
+            "lost": self._lost + watching["lost"],
+        }
 
     async def settled(self) -> None:
         """Count all that was handed over, and carry out what comes of it."""
@@ -271,11 +291,11 @@ class Learning:
         if not self._has_caught_up:
             self._has_caught_up = True
             await self._catch_up()
-        while batch := self._batch():
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             with anyio.CancelScope(shield=True):  # else they would be lost until the next start
-                async with anyio.create_task_group() as tasks:
-                    for execution in batch:
-                        tasks.start_soon(self._count, execution)
+                await self._monitor.counting.observe(batch)
+        await self._monitor.keep_up()
         await self._take_up()
         while self._troubled:
             composition_id = next(iter(self._troubled))
@@ -300,29 +320,9 @@ class Learning:
 
     async def _catch_up(self) -> None:
         try:
-            await self._monitor.catch_up(await self._journal.recent(CAUGHT_UP))
+            await self._monitor.counting.catch_up(await self._journal.recent(CAUGHT_UP))
         except PodiumError as error:
             logger.warning("the journal cannot be read: %s", error.message)
-
-    def _batch(self) -> list[Execution]:
-        """Return executions to be counted at once; of each conversation one, to keep their order.
-
-        Whether a request was made again is seen by the one before it.
-        """
-        batch: list[Execution] = []
-        conversations: set[tuple[str, str]] = set()
-        while self._waiting and len(batch) < BATCH:
-            key = (self._waiting[0].user_id, self._waiting[0].conversation_id)
-            if key in conversations:
-                break
-            if key[1]:
-                conversations.add(key)
-            batch.append(self._waiting.popleft())
-        return batch
-
-    async def _count(self, execution: Execution) -> None:
-        cached = {step_id for step_id, step in execution.steps.items() if step.is_cached}
-        await self._monitor.observe(execution, cached=cached)
 
     async def _heard(self, change: Change) -> None:
         if change.is_move or change.kind in {"repaired", "rolled_back"}:
@@ -340,6 +340,7 @@ class Learning:
     async def _take_up(self) -> None:
         """Read the compositions again if their files changed, and have the monitor look at them."""
         has_changed = False
+        self._is_stale = self._is_stale or self._monitor.has_forgotten
         for _ in range(MOST_ROUNDS):
             read = await self._read()
             has_changed = has_changed or read

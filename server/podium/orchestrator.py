@@ -371,7 +371,7 @@ class Orchestrator:
             return first
         library = self._stages.compositions
         serving = [s for s in library.all(intent.type) if s is first or _takes(s, intent.params)]
-        chosen = await learning.choose(serving)
+        chosen = await learning.choose(intent.type, serving)
         return first if chosen is None else library.get(chosen)
 
     def _is_of_library(self, composition: Composition) -> bool:
@@ -393,8 +393,17 @@ class Orchestrator:
     def get_compositions(
         self, intent_type: str | None = None, limit: int = 10
     ) -> list[dict[str, Any]]:
-        """Return the compositions (of one intent) as dicts, in file order, `limit` at most."""
-        return [_described(s) for s in self._stages.compositions.all(intent_type)[: max(0, limit)]]
+        """Return the compositions (of one intent) as dicts, in file order, `limit` at most.
+
+        `profile` says what a run takes, of those that ran.
+        """
+        found = self._stages.compositions.all(intent_type)[: max(0, limit)]
+        return [_described(stored) | self._profile_of(stored) for stored in found]
+
+    def _profile_of(self, stored: StoredComposition) -> dict[str, Any]:
+        learning = self._stages.learning
+        profile = learning.profiles.of_composition(stored.id) if learning is not None else None
+        return {"profile": profile.to_dict()} if profile is not None else {}
 
     def tool_compositions(self) -> list[StoredComposition]:
         """Return what is offered as a tool of its own: validated ones and `tool: true`, by id.
@@ -560,8 +569,8 @@ class Orchestrator:
         return self._stages.runner.active_worker_count()
 
     def workload(self) -> dict[str, Any]:
-        """Return how busy it is: workers (`busy`, `limit`, `capacity_score`), uses of the cache."""
-        runner = self._stages.runner
+        """Return how busy it is: workers (`busy`, `limit`, `capacity_score`), cache, learning."""
+        runner, learning = self._stages.runner, self._stages.learning
         return {
             "workers": {
                 "busy": runner.active_worker_count(),
@@ -573,6 +582,7 @@ class Orchestrator:
                 "misses": runner.reuse.misses,
                 "shared": runner.reuse.shared,
             },
+            "learning": learning.state() if learning is not None else None,
         }
 
     def capacity_score(self) -> float:
@@ -713,8 +723,9 @@ class Orchestrator:
 
     @property
     def faults(self) -> tuple[WorkspaceError, ...]:
-        """The files of the workspace that cannot be used, and why; of the patterns as of now."""
-        return (*self._stages.faults, *self._stages.matcher.library.faults)
+        """The files of the workspace that cannot be used, and why: as of now."""
+        stages = self._stages
+        return (*stages.faults, *stages.compositions.faults, *stages.matcher.library.faults)
 
     @property
     def relay(self) -> Relay:

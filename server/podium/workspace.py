@@ -53,8 +53,8 @@ class WorkspaceData:
 
     @property
     def lasting_faults(self) -> tuple[WorkspaceError, ...]:
-        """What stays wrong until the next start: patterns are read again when they change."""
-        return (*self._of_transformers, *self.compositions.faults)
+        """What stays wrong until the next start: all else is read again when it changes."""
+        return tuple(self._of_transformers)
 
     @property
     def faults(self) -> tuple[WorkspaceError, ...]:

@@ -1,6 +1,7 @@
 """The runner beyond what cases can say: counters, slots of direct calls, deadlines, spans."""
 
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,7 +13,8 @@ from podium.domain.composition import Composition
 from podium.domain.errors import UpstreamTimeoutError
 from podium.domain.execution import Execution, StepRecord
 from podium.domain.limits import Limits
-from podium.domain.ports import ResultCache
+from podium.domain.ports import Profiles, ResultCache
+from podium.domain.profiles import Profile
 from podium.execution import policy
 from podium.execution.pool import Pool
 from podium.execution.runner import Runner, RunnerSettings
@@ -39,7 +41,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class World:
     """A runner over fakes, with a tool that takes a second."""
 
-    def __init__(self, cache: ResultCache | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        cache: ResultCache | None = None,
+        profiles: Profiles | None = None,
+        **settings: Any,
+    ) -> None:
         self.upstreams, clock, limits = FakeUpstreams(), LoopClock(), Limits()
         self.timeouts: list[float | None] = []
         self.upstreams.add("s.slow", self.slow)
@@ -52,6 +59,7 @@ class World:
             limits=limits,
             settings=RunnerSettings(**settings),
             cache=cache,
+            profiles=profiles,
         )
 
     async def slow(self, _: dict[str, Any]) -> Any:
@@ -85,6 +93,39 @@ async def test_the_calls_that_are_out_and_the_room_that_is_left_can_be_seen() ->
 
     seen.append((world.runner.active_worker_count(), world.runner.capacity_score()))
     assert seen == [(3, 0.25), (0, 1.0)]
+
+
+class OneProfile:
+    """Every tool is as quick as this one."""
+
+    def __init__(self, milliseconds: float) -> None:
+        self._profile = Profile(9, milliseconds, milliseconds, 1.0, 1.0, 0.0, 0.0)
+
+    def of_tool(self, _full_name: str) -> Profile:
+        return self._profile
+
+    def of_composition(self, _composition_id: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize(("usual_ms", "room", "at_once"), [(1_050.0, 0.75, 4), (60_000.0, 0, 1)])
+async def test_an_automatic_strategy_goes_by_how_soon_the_calls_under_way_will_be_over(
+    usual_ms: float, room: float, at_once: int
+) -> None:
+    world = World(profiles=OneProfile(usual_ms), process_slots=4)
+    steps = [step(f"s{number}") for number in range(4)]
+    seen = []
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(world.call, "slow")
+        await anyio.sleep(0.8)
+        seen.append(round(world.runner.capacity_score(), 2))
+        tasks.start_soon(partial(world.play, *steps, strategy="auto"))
+        await anyio.sleep(0.4)
+        seen.append(world.runner.active_worker_count())
+
+    assert seen == [room, at_once]
 
 
 async def test_direct_calls_wait_for_a_slot_but_not_for_ever() -> None:

@@ -46,6 +46,7 @@ async def test_healthz_shows_how_busy_it_is_and_what_the_cache_spares(tmp_path: 
             await exchange(url, posted(call(number, "well") | {"params": play}))
         shown = await healthz(url)
 
+    assert shown["learning"]["learning"] == shown["learning"]["lost"] == 0
     assert shown["cache"] == {"hits": 2, "misses": 1, "shared": 0}
     assert shown["workers"] == {"busy": 0, "limit": 8, "capacity_score": 1.0}
 

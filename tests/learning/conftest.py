@@ -105,18 +105,25 @@ class Workspace:
         """Run `podium serve` and connect the official client, which listens for changed tools."""
         arguments = ["-m", "podium", "serve", "--workspace", str(self.folder)]
         command = StdioServerParameters(command=sys.executable, args=arguments)
-        heard = Listener()
-        async with Client(command, mode=MODES[era], message_handler=heard) as client:
-            if era == "handshake":
-                yield client, heard
-                return
-            async with (
-                client.listen(tools_list_changed=True) as events,
-                anyio.create_task_group() as tasks,
-            ):
-                tasks.start_soon(_hear, events, heard)
-                yield client, heard
-                tasks.cancel_scope.cancel()
+        async with listening(command, era) as connected:
+            yield connected
+
+
+@asynccontextmanager
+async def listening(server: Any, era: str) -> AsyncIterator[tuple[Client, Listener]]:
+    """Connect the official client to a command or an address; it listens for changed tools."""
+    heard = Listener()
+    async with Client(server, mode=MODES[era], message_handler=heard) as client:
+        if era == "handshake":
+            yield client, heard
+            return
+        async with (
+            client.listen(tools_list_changed=True) as events,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(_hear, events, heard)
+            yield client, heard
+            tasks.cancel_scope.cancel()
 
 
 async def _hear(events: Any, heard: Listener) -> None:

@@ -17,7 +17,7 @@ async def main() -> None:
     async def count_some(begin: int) -> None:
         for number in range(begin, count, 4):
             id_ = f"{name}_{number}"
-            await statistics.apply(entry(id_, at=float(number)), after(id_, is_success=True))
+            await statistics.apply([(entry(id_, at=float(number)), after(id_, is_success=True))])
             sys.stdout.write(f"{id_}\n")
             sys.stdout.flush()
 

@@ -10,8 +10,11 @@ import anyio
 import pytest
 
 from podium import Orchestrator
+from podium.app import check_workspace
 from podium.domain.errors import RequestInvalidError, UnknownExecutionError
-from tests.learning.conftest import COMPOSITION, WAIT_SECONDS, Workspace
+from podium.domain.execution import Question
+from podium.interfaces.mcp_server import serve_http
+from tests.learning.conftest import COMPOSITION, WAIT_SECONDS, Workspace, listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -83,6 +86,25 @@ async def test_another_process_that_moves_a_file_is_noticed_and_announced(
         after = await names_of(client)
 
     assert after - before == {"read_note"}
+
+
+async def test_listeners_over_http_hear_of_a_promotion_and_of_a_withdrawal(
+    workspace: Workspace, era: str
+) -> None:
+    async with opened(workspace) as orchestrator, anyio.create_task_group() as tasks:
+        url = await tasks.start(serve_http, orchestrator, "127.0.0.1", 0)
+        async with listening(url, era) as (client, heard):
+            asked = {"composition_id": "read_note", "params": {"name": "today"}}
+            for _ in range(TRIALS):
+                await client.call_tool("execute_composition", asked)
+            await heard.wait()
+            risen = await names_of(client)
+            await orchestrator.learning.command("read_note", "demote")
+            await heard.wait()
+            fallen = await names_of(client)
+        tasks.cancel_scope.cancel()
+
+    assert risen - fallen == {"read_note"}
 
 
 async def podium(workspace: Workspace, *arguments: str, code: int = 0) -> Any:
@@ -160,6 +182,23 @@ async def test_a_pinned_one_stays_and_a_forbidden_one_is_not_played(workspace: W
     assert released["status"] == "success"
 
 
+async def test_of_those_that_take_the_params_the_pinned_one_answers(workspace: Workspace) -> None:
+    other = {**COMPOSITION, "id": "other", "output": {"message": "'other'"}}
+    needs = {"properties": {"name": {"type": "string"}, "page": {}}, "required": ["page"]}
+    picky = {**COMPOSITION, "id": "picky", "input_schema": {"type": "object", **needs}}
+    workspace.write("templates", other)
+    workspace.write("templates", picky)
+
+    async with opened(workspace) as orchestrator:
+        await orchestrator.learning.command("picky", "pin")
+        unfit = await orchestrator.process_request("read today")
+        await orchestrator.learning.command("read_note", "pin")
+        fit = await orchestrator.process_request("read today")
+
+    assert unfit["composition_id"] == "other"
+    assert fit["composition_id"] == "read_note"
+
+
 async def test_three_failures_in_a_row_pause_it_for_all_who_ask(workspace: Workspace) -> None:
     async with opened(workspace) as orchestrator:
         await play(orchestrator, 3, "nowhere")
@@ -203,15 +242,97 @@ async def test_an_edit_during_use_is_never_lost_and_proves_itself(workspace: Wor
     assert json.loads(path.read_text("utf-8")) == edited
 
 
-async def test_a_file_that_is_half_written_serves_on_as_it_was(workspace: Workspace) -> None:
+async def test_a_run_under_way_ends_as_it_began_and_the_next_one_plays_the_edited_file(
+    workspace: Workspace,
+) -> None:
+    sure = {"id": "sure", "kind": "confirm", "ask": "'Really?'"}
+    before = {**COMPOSITION, "steps": [sure], "output": {"message": "'before'"}}
+    workspace.write("learning", before)
+
+    async with opened(workspace) as orchestrator:
+
+        async def edits(_question: Question) -> bool:
+            workspace.write("learning", {**before, "output": {"message": "'after'"}})
+            await orchestrator.learning.settled()
+            return True
+
+        async def agrees(_question: Question) -> bool:
+            return True
+
+        replies = [
+            await orchestrator.execute_composition("read_note", {"name": "today"}, asker=asker)
+            for asker in (agrees, edits, agrees)
+        ]
+        report = await orchestrator.learning.report("read_note")
+
+    assert [reply["data"]["message"] for reply in replies] == ["before", "before", "after"]
+    assert report["evidence"]["successes"] == report["statistics"]["runs"] == 1
+    assert [change["kind"] for change in report["changes"]] == ["edited"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (json.dumps(COMPOSITION)[:40], "JSON"),  # half written
+        (json.dumps({**COMPOSITION, "stepz": []}), "stepz"),
+    ],
+)
+async def test_a_file_that_is_broken_serves_on_as_it_was_and_is_reported(
+    workspace: Workspace, text: str, what: str
+) -> None:
     async with opened(workspace) as orchestrator:
         await play(orchestrator, 1)
         path = workspace.folder / "compositions" / "learning" / "read_note.json"
-        path.write_text(json.dumps(COMPOSITION)[:40], "utf-8")
+        path.write_text(text, "utf-8")
         await orchestrator.learning.settled()
         reply = await orchestrator.execute_composition("read_note", {"name": "today"})
+        (fault,) = orchestrator.faults
+        findings = await check_workspace(workspace.folder, offline=True)
+        workspace.write("learning", COMPOSITION)
+        await play(orchestrator, 1)
+        mended = orchestrator.faults
+        report = await orchestrator.learning.report("read_note")
 
     assert reply["status"] == "success"
+    assert "read_note.json" in fault.message
+    assert what in fault.message
+    assert [f.source for f in findings if f.severity == "error"] == [
+        "compositions/learning/read_note.json"
+    ]
+    assert mended == ()
+    assert report["evidence"]["successes"] == 3  # it meant the same all the time
+
+
+async def test_a_record_that_becomes_corrupt_is_begun_anew_and_the_compositions_stay(
+    workspace: Workspace,
+) -> None:
+    record = workspace.folder / ".podium" / "statistics.sqlite3"
+    garbage = workspace.folder / "garbage"
+    garbage.write_bytes(b"this is no database at all" * 400)
+
+    async with opened(workspace) as orchestrator:
+        await play(orchestrator, TRIALS)
+        before = orchestrator.workload()["learning"]
+        garbage.replace(record)
+        await play(orchestrator, 1)  # which finds out
+        after = orchestrator.workload()["learning"]
+        files = workspace.files()
+        await play(orchestrator, 2)
+        report = await orchestrator.learning.report("read_note")
+
+    assert before == {
+        "learning": 0,
+        "validated": 1,
+        "deprecated": 0,
+        "paused": 0,
+        "waiting": 0,
+        "lost": 0,
+        "last_error": None,
+    }
+    assert files == PROVEN
+    assert "statistics.sqlite3 is corrupt; it is kept as" in after["last_error"]
+    assert report["evidence"]["successes"] == 2
+    assert any(".corrupt-" in path.name for path in record.parent.iterdir())
 
 
 async def test_what_is_not_counted_when_a_process_ends_is_counted_at_the_next_start(
@@ -267,6 +388,8 @@ async def test_the_commands_decide_and_tell(workspace: Workspace) -> None:
     assert said["verdict"] == "failure"
     assert (listed["id"], listed["status"], listed["runs"]) == ("read_note", "learning", 1)
     assert listed["success_rate"] == 0.0
+    assert (listed["profile"]["calls"], listed["profile"]["error_rate"]) == (2.0, 1.0)
+    assert report["tools"][0]["profile"]["runs"] == 1
     assert [change["to_status"] for change in promoted] == ["validated"]
     assert again == []
     assert (version["number"], version["status"]) == (1, "validated")

@@ -92,7 +92,7 @@ class World:
             self.clock.time += 10_000
             failed = "" if outcome == "+" else code
             played = self.execution(f"exec_{self.count}", failed, **more)
-            changes += await self.monitor.observe(played)
+            changes += await self.monitor.counting.observe([played])
         return changes
 
     def execution(self, id_: str, code: str = "", **more: Any) -> Execution:
@@ -244,7 +244,7 @@ async def test_a_process_that_plays_the_version_before_proves_nothing_about_the_
     await world.look()
 
     for number in range(5):
-        await slow.observe(world.execution(f"old_{number}"))
+        await slow.counting.observe([world.execution(f"old_{number}")])
 
     assert world.statuses() == {"notes": "learning"}
     assert (await world.another().healths())["notes"].successes == 0
@@ -260,7 +260,7 @@ async def test_executions_that_end_at_once_are_all_counted_and_promote_it_once(
 ) -> None:
     async with anyio.create_task_group() as group:
         for number in range(50):
-            group.start_soon(world.monitor.observe, world.execution(f"e{number}"))
+            group.start_soon(world.monitor.counting.observe, [world.execution(f"e{number}")])
 
     assert (await world.statistics_of())["successes"] == 50
     assert kinds(world.heard) == ["promoted"]
@@ -280,9 +280,9 @@ async def test_savings_are_against_the_trace_it_came_from(world: World) -> None:
 
 async def test_an_execution_that_still_asks_is_counted_when_it_ends(world: World) -> None:
     asking = world.execution("exec_a", status="needs_input")
-    await world.monitor.observe(asking)
+    await world.monitor.counting.observe([asking])
     asking.status = "success"
-    await world.monitor.observe(asking)
+    await world.monitor.counting.observe([asking])
 
     assert (await world.statistics_of())["runs"] == 1
 
@@ -295,7 +295,7 @@ async def test_what_began_before_the_file_was_edited_proves_nothing_about_the_ed
     world.write("learning", {"output": "read"})
     await world.look()
 
-    await world.monitor.observe(slow)
+    await world.monitor.counting.observe([slow])
 
     assert await world.statistics_of() is None
 
@@ -308,8 +308,8 @@ async def test_what_a_crash_left_uncounted_is_counted_from_the_journal_once(worl
     await other.finish_moves()
     await world.look()
 
-    assert await other.catch_up(journal) == 2
-    assert await other.catch_up(journal) == 0
+    assert await other.counting.catch_up(journal) == 2
+    assert await other.counting.catch_up(journal) == 0
     assert (await world.statistics_of())["runs"] == 4
 
 
@@ -321,12 +321,12 @@ async def test_a_record_that_cannot_be_written_fails_no_request(
     world.statistics = SqliteStatistics(blocker / "s.sqlite3", clock=world.clock)
     monitor = world.another()
 
-    assert await monitor.observe(world.execution("e")) == ()
-    assert await monitor.observe(world.execution("f")) == ()
-    choice = await monitor.choose([reader()])
+    assert await monitor.counting.observe([world.execution("e")]) == ()
+    assert await monitor.counting.observe([world.execution("f")]) == ()
+    choice = await monitor.choosing.choose("notes", [reader()])
 
     assert choice is not None
-    assert monitor.lost >= 2
+    assert monitor.state()["lost"] >= 2
     assert caplog.text.count("not counted") == 1
 
 
@@ -338,17 +338,17 @@ async def test_a_paused_one_refuses_until_its_probe_and_two_successes_end_it(wor
     world.clock.time += 30
 
     with pytest.raises(CompositionPausedError) as raised:
-        await world.monitor.choose([reader()])
+        await world.monitor.choosing.choose("notes", [reader()])
     assert "30 s" in raised.value.message
 
     world.clock.time += 31
-    choice = await world.monitor.choose([reader()])
+    choice = await world.monitor.choosing.choose("notes", [reader()])
     assert choice is not None
     assert choice.is_probe
     with pytest.raises(CompositionPausedError):
-        await world.monitor.choose([reader()])  # one probe at a time
+        await world.monitor.choosing.choose("notes", [reader()])  # one probe at a time
     assert kinds(await world.play("++")) == ["resumed"]
-    await world.monitor.admit("notes")
+    await world.monitor.choosing.admit("notes")
 
 
 async def test_of_two_processes_only_one_gets_the_probe(world: World) -> None:
@@ -356,9 +356,9 @@ async def test_of_two_processes_only_one_gets_the_probe(world: World) -> None:
     world.clock.time += 61
     other = world.another()
 
-    first, second = await world.monitor.choose([reader()]), None
+    first, second = await world.monitor.choosing.choose("notes", [reader()]), None
     with pytest.raises(CompositionPausedError):
-        second = await other.choose([reader()])
+        second = await other.choosing.choose("notes", [reader()])
 
     assert first is not None
     assert second is None
@@ -368,12 +368,12 @@ async def test_what_is_forbidden_is_refused_also_by_its_id(world: World) -> None
     await world.monitor.command("notes", "forbid")
 
     with pytest.raises(CompositionForbiddenError):
-        await world.monitor.choose([reader()])
+        await world.monitor.choosing.choose("notes", [reader()])
     with pytest.raises(CompositionForbiddenError):
-        await world.monitor.admit("notes")
+        await world.monitor.choosing.admit("notes")
     await world.monitor.command("notes", "release")
-    await world.monitor.admit("notes")
-    assert await world.monitor.choose([]) is None
+    await world.monitor.choosing.admit("notes")
+    assert await world.monitor.choosing.choose("notes", []) is None
 
 
 # --- feedback
@@ -384,10 +384,10 @@ async def test_bad_feedback_counts_against_it_and_good_feedback_takes_that_back(
 ) -> None:
     await world.play("++++", user_id="ann")
 
-    said = await world.monitor.give_feedback("exec_4", "bad", "wrong file", user_id="ann")
+    said = await world.monitor.counting.give_feedback("exec_4", "bad", "wrong file", user_id="ann")
     assert (said["verdict"], said["rating"]) == ("failure", "bad")
     assert kinds(await world.play("+")) == []  # four of five
-    said = await world.monitor.give_feedback("exec_4", "good", user_id="ann")
+    said = await world.monitor.counting.give_feedback("exec_4", "good", user_id="ann")
 
     assert said["verdict"] == "success"
     assert [change["kind"] for change in said["changes"]] == ["promoted"]
@@ -399,7 +399,7 @@ async def test_feedback_withdraws_what_was_only_silently_wrong(world: World) -> 
     await world.play("+++++")
     changes = []
     for number in (1, 2, 3, 4, 5):
-        changes += (await world.monitor.give_feedback(f"exec_{number}", "bad"))["changes"]
+        changes += (await world.monitor.counting.give_feedback(f"exec_{number}", "bad"))["changes"]
 
     assert "demoted" in [change["kind"] for change in changes]
     assert world.statuses() == {"notes": "learning"}
@@ -409,19 +409,19 @@ async def test_feedback_is_for_ones_own_executions_and_says_good_or_bad(world: W
     await world.play("+", user_id="ann")
 
     with pytest.raises(UnknownExecutionError):
-        await world.monitor.give_feedback("exec_1", "bad", user_id="bob")
+        await world.monitor.counting.give_feedback("exec_1", "bad", user_id="bob")
     with pytest.raises(UnknownExecutionError):
-        await world.monitor.give_feedback("exec_99", "bad", user_id="ann")
+        await world.monitor.counting.give_feedback("exec_99", "bad", user_id="ann")
     with pytest.raises(RequestInvalidError):
-        await world.monitor.give_feedback("exec_1", "meh", user_id="ann")
+        await world.monitor.counting.give_feedback("exec_1", "meh", user_id="ann")
     assert (await world.statistics_of())["failures"] == 0
 
 
 async def test_a_redo_right_after_counts_against_the_answer_before(world: World) -> None:
     words = {"request": "liste les notes", "conversation_id": "c", "intent_type": "notes"}
-    await world.monitor.observe(world.execution("first", **words))
+    await world.monitor.counting.observe([world.execution("first", **words)])
     world.clock.time += 5
-    await world.monitor.observe(world.execution("second", **words))
+    await world.monitor.counting.observe([world.execution("second", **words)])
 
     counts = await world.statistics_of()
 

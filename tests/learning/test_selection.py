@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podium.domain.learning import LearningRules
-from podium.monitor.selection import Candidate, choose
+from podium.monitor.selection import Candidate, Choice, choose
 from tests.learning.healths import RULES, health, played
 
 NOW = 1e9
@@ -22,17 +22,33 @@ def candidate(
 
 
 def shares(candidates: list[Candidate], draws: int = 4_000) -> Counter[str]:
+    """Return who would get which share if it were always the turn of those on trial."""
     source = random.Random(3)
-    chosen = (choose(candidates, NOW, RULES, source) for _ in range(draws))
+    chosen = (choose(candidates, NOW, RULES, source, is_turn=True) for _ in range(draws))
     counted = Counter(choice.composition_id for choice in chosen if choice)
     return Counter({id_: count / draws for id_, count in counted.items()})
 
 
-def test_one_on_trial_gets_at_most_a_tenth_of_the_requests() -> None:
-    got = shares([candidate("old", "validated", "+-" * 10), candidate("new", "learning", "+" * 20)])
+def test_one_on_trial_answers_only_when_it_is_its_turn() -> None:
+    both = [candidate("old", "validated", "+-" * 10), candidate("new", "learning", "+" * 20)]
 
-    assert 0.05 < got["new"] <= 0.11
-    assert got["old"] >= 0.89
+    got = shares(both)
+    other = choose(both, NOW, RULES, random.Random(3), is_turn=False)
+
+    assert got["new"] > 0.9
+    assert other == Choice("old", "the only one", turn="passed")
+
+
+def test_a_probe_of_one_on_trial_waits_for_its_turn_as_well() -> None:
+    known, _ = played(health("learning"), "---")
+    paused = Candidate("new", "learning", only_reads=True, health=known)
+    both = [candidate("old", "validated", "+" * 20), paused]
+
+    early = choose(both, NOW, RULES, random.Random(1), is_turn=False)
+    late = choose(both, NOW, RULES, random.Random(1), is_turn=True)
+
+    assert early == Choice("old", "the only one", turn="passed")
+    assert late == Choice("new", "probe", is_probe=True, is_unproven=True, turn="taken")
 
 
 def test_one_on_trial_that_writes_gets_none_while_a_proven_one_can_answer() -> None:
@@ -42,7 +58,9 @@ def test_one_on_trial_that_writes_gets_none_while_a_proven_one_can_answer() -> N
 
 
 def test_where_nothing_is_proven_the_one_on_trial_answers() -> None:
-    choice = choose([candidate("new", "learning", only_reads=False)], NOW, RULES, random.Random(1))
+    choice = choose(
+        [candidate("new", "learning", only_reads=False)], NOW, RULES, random.Random(1), is_turn=True
+    )
 
     assert choice is not None
     assert (choice.composition_id, choice.is_unproven) == ("new", True)
@@ -74,8 +92,8 @@ def test_a_paused_one_waits_and_then_gets_one_probe() -> None:
     paused = Candidate("bad", "validated", only_reads=True, health=known)
     other = candidate("good", "template")
 
-    early = choose([paused, other], known.pause.until - 1, RULES, random.Random(1))
-    due = choose([paused, other], known.pause.until, RULES, random.Random(1))
+    early = choose([paused, other], known.pause.until - 1, RULES, random.Random(1), is_turn=True)
+    due = choose([paused, other], known.pause.until, RULES, random.Random(1), is_turn=True)
 
     assert early is not None
     assert early.composition_id == "good"
@@ -87,8 +105,10 @@ def test_a_paused_one_that_writes_is_not_probed_on_somebody_who_could_be_served(
     known, _ = played(health("validated"), "+" * 12 + "---")
     writing = Candidate("bad", "validated", only_reads=False, health=known)
 
-    choice = choose([writing, candidate("good", "template")], NOW, RULES, random.Random(1))
-    alone = choose([writing], NOW, RULES, random.Random(1))
+    choice = choose(
+        [writing, candidate("good", "template")], NOW, RULES, random.Random(1), is_turn=True
+    )
+    alone = choose([writing], NOW, RULES, random.Random(1), is_turn=True)
 
     assert choice is not None
     assert choice.composition_id == "good"
@@ -100,8 +120,8 @@ def test_nothing_answers_while_all_are_paused() -> None:
     known, _ = played(health("validated"), "+" * 12 + "---")
     paused = Candidate("bad", "validated", only_reads=True, health=known)
 
-    assert choose([paused], 0.0, RULES, random.Random(1)) is None
-    assert choose([], NOW, RULES, random.Random(1)) is None
+    assert choose([paused], 0.0, RULES, random.Random(1), is_turn=True) is None
+    assert choose([], NOW, RULES, random.Random(1), is_turn=True) is None
 
 
 def test_while_learning_is_off_the_status_decides() -> None:
@@ -112,7 +132,7 @@ def test_while_learning_is_off_the_status_decides() -> None:
         candidate("v", "validated", "---"),
     ]
 
-    choice = choose(all_, NOW, rules, random.Random(1))
+    choice = choose(all_, NOW, rules, random.Random(1), is_turn=True)
 
     assert choice is not None
     assert choice.composition_id == "v"
@@ -125,14 +145,15 @@ HOLDS = st.sampled_from(["", "", "", "pinned", "forbidden"])
 @given(
     all_=st.lists(st.tuples(STATUSES, st.text("+-", max_size=8), HOLDS, st.booleans()), max_size=5),
     seed=st.integers(0, 99),
+    is_turn=st.booleans(),
 )
-def test_what_is_chosen_may_always_answer(all_: list[Any], seed: int) -> None:
+def test_what_is_chosen_may_always_answer(all_: list[Any], seed: int, *, is_turn: bool) -> None:
     known = [
         candidate(str(n), status, runs, only_reads=reads, hold=hold)
         for n, (status, runs, hold, reads) in enumerate(all_)
     ]
 
-    choice = choose(known, NOW, RULES, random.Random(seed))
+    choice = choose(known, NOW, RULES, random.Random(seed), is_turn=is_turn)
 
     if choice is not None:
         chosen = known[int(choice.composition_id)]

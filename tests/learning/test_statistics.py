@@ -60,7 +60,11 @@ async def _closed() -> AsyncIterator[None]:
 
 async def count(statistics: Statistics, id_: str, *, is_success: bool = True, **more: Any) -> Any:
     verdict = "success" if is_success else "failure"
-    return await statistics.apply(entry(id_, verdict, **more), after(id_, is_success=is_success))
+    one = entry(id_, verdict, **more), after(id_, is_success=is_success)
+    (outcome,) = await statistics.apply([one])
+    if isinstance(outcome, StatisticsError):
+        raise outcome
+    return outcome
 
 
 async def tally_of(statistics: Statistics) -> Tally:
@@ -117,8 +121,8 @@ async def test_a_rule_that_fails_takes_its_own_execution_with_it_and_no_other(
         raise ValueError("a fault of ours")
 
     async def count_broken() -> None:
-        with pytest.raises(StatisticsError):
-            await statistics.apply(entry("broken"), broken)
+        (outcome,) = await statistics.apply([(entry("broken"), broken)])
+        assert isinstance(outcome, StatisticsError)
 
     async with anyio.create_task_group() as group:
         group.start_soon(count, statistics, "e1")
@@ -242,7 +246,7 @@ async def test_what_is_kept_is_bounded(path: Path) -> None:
     for number in range(450):
         subject = replace(OWN, name=f"c{number % 40}")
         one = replace(entry(f"e{number}", at=float(number)), delta={subject: Tally(runs=1)})
-        await statistics.apply(one, lambda known: (known, ()))
+        await statistics.apply([(one, lambda known: (known, ()))])
 
     with closing(sqlite3.connect(path)) as raw:
         rows = {
@@ -313,6 +317,25 @@ async def test_a_record_that_cannot_be_read_is_begun_anew(path: Path) -> None:
     assert (await again.healths())["notes"].successes == 1
 
 
+async def test_a_file_of_the_version_before_is_taken_over_with_all_its_counts(path: Path) -> None:
+    statistics = opened(path)
+    await count(statistics, "e1")
+    await statistics.close()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TABLE passed")
+        raw.execute("ALTER TABLE tallies DROP COLUMN rounds")
+        raw.execute("ALTER TABLE tallies DROP COLUMN tokens")
+        raw.execute("PRAGMA user_version = 1")
+
+    again = opened(path)
+    await count(again, "e2")
+    passed = await again.note_passed("notes", lambda known: known + 3)
+
+    assert (await tally_of(again)).runs == 2
+    assert passed == 3
+    assert [file.name for file in path.parent.iterdir() if "corrupt" in file.name] == []
+
+
 async def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
     statistics = opened(path)
     await count(statistics, "e1")
@@ -345,6 +368,6 @@ async def test_texts_that_no_database_holds_are_counted_all_the_same(
     strange = replace(OWN, name="half \ud800 of a character")
     one = replace(entry("e\ud800"), delta={strange: Tally(runs=1), TOOL: Tally(runs=1)})
 
-    await statistics.apply(one, lambda _: (health(), ()))
+    await statistics.apply([(one, lambda _: (health(), ()))])
 
     assert (await statistics.lifetimes("composition"))[0].tally.runs == 1

@@ -85,8 +85,9 @@ def test_an_execution_counts_for_its_composition_its_steps_and_its_tools() -> No
     played = execution(
         list=step("list", attempts=3), read=step("read"), skip=step("skip", "skipped", attempts=0)
     )
+    played.steps["read"].is_cached = True
 
-    delta = delta_of(played, "success", "v1", Baseline(calls=7, tokens=1_000), cached={"read"})
+    delta = delta_of(played, "success", "v1", Baseline(calls=7, tokens=1_000))
 
     own = delta[Subject("composition", "v1", "notes")]
     assert (own.runs, own.successes, own.calls, own.retries, own.cache_hits) == (1, 1, 3, 2, 1)

@@ -43,7 +43,7 @@ def list_compositions(
         return
 
     async def act(orchestrator: "Orchestrator") -> list[dict[str, Any]]:
-        healths = await orchestrator.learning.healths()
+        healths = await orchestrator.learning.healths()  # and with them the profiles
         found = orchestrator.get_compositions(intent, limit)
         return [{**each, **_record(healths.get(each["id"]))} for each in found]
 
@@ -258,7 +258,18 @@ def _show_report(found: "Mapping[str, Any]") -> None:
     counted = [*own, *found["steps"], *found["tools"]]
     if counted:
         table(
-            ("what", "name", "runs", "successes", "failures", "p50", "p95", "errors"),
+            (
+                "what",
+                "name",
+                "runs",
+                "successes",
+                "failures",
+                "p50",
+                "p95",
+                "calls",
+                "tokens",
+                "errors",
+            ),
             (
                 (
                     each["kind"],
@@ -268,6 +279,8 @@ def _show_report(found: "Mapping[str, Any]") -> None:
                     str(each["failures"]),
                     _milliseconds(each["p50_ms"]),
                     _milliseconds(each["p95_ms"]),
+                    f"{each['profile']['calls']:.3g}",
+                    f"{each['profile']['tokens']:.0f}",
                     ", ".join(f"{code} {count}" for code, count in each["errors"].items()),
                 )
                 for each in counted

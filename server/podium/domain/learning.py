@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from podium.domain.composition import CompositionStatus
+from podium.domain.profiles import profile_of
 from podium.domain.tallies import Delta, Subject, Tally
 
 Verdict = Literal["success", "failure", "uncounted"]
@@ -236,6 +237,7 @@ class Lifetime:
             "name": self.subject.name,
             "version": self.subject.version,
             **self.tally.to_dict(),
+            "profile": profile_of(self.tally).to_dict(),
             "recent": {
                 "runs": len(self.recent),
                 "successes": successes,

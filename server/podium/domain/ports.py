@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from podium.domain.composition import CompositionStatus, Plan
 from podium.domain.conversation import Conversation
+from podium.domain.errors import StatisticsError
 from podium.domain.execution import Checkpoint, Event, Execution, Question, StepRecord
 from podium.domain.learning import (
     Change,
@@ -18,8 +19,9 @@ from podium.domain.learning import (
     ShelvedVersion,
 )
 from podium.domain.past import PastRequest
+from podium.domain.profiles import Profile
 from podium.domain.relay import Message, UpstreamChange
-from podium.domain.tallies import Delta
+from podium.domain.tallies import Delta, Subject, Tally
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
 ProgressCallback = Callable[[float, float | None, str | None], Awaitable[None]]
@@ -426,12 +428,22 @@ class Tokens(Protocol):
 class Statistics(Protocol):
     """What the monitor counts and decides, exact whoever else writes it.
 
-    Each method raises `StatisticsError` when the record cannot be read or written; nothing has
-    changed then.
+    Each method but `apply` raises `StatisticsError` when the record cannot be read or written;
+    nothing has changed then.
     """
 
-    async def apply(self, entry: Entry, decide: Decide) -> Decision | None:
-        """Count an execution and decide, as one; None if it was counted before."""
+    @property
+    def remark(self) -> str:
+        """What has become of the record since it was opened, for people; "" if it is as it was."""
+        ...
+
+    async def apply(
+        self, entries: Sequence[tuple[Entry, Decide]]
+    ) -> list[Decision | StatisticsError | None]:
+        """Count executions, and decide about each as one with its count; None: it was counted.
+
+        An error says that nothing of that execution was counted.
+        """
         ...
 
     async def revise(
@@ -452,6 +464,10 @@ class Statistics(Protocol):
         """Take note that a change has been carried out, or cannot be."""
         ...
 
+    async def note_passed(self, intent_type: str, change: Callable[[int], int]) -> int:
+        """Change how many requests of an intent have passed since one on trial answered."""
+        ...
+
     async def healths(self) -> dict[str, Health]:
         """Return the health of every composition on record."""
         ...
@@ -464,10 +480,26 @@ class Statistics(Protocol):
         """Return the counts of every subject of a kind (and version), by name."""
         ...
 
+    async def tallies(self, kind: str) -> dict[Subject, Tally]:
+        """Return the counts of every subject of a kind, without its error codes."""
+        ...
+
     async def changes(
         self, composition_id: str | None = None, limit: int = 100, *, only_open: bool = False
     ) -> list[Change]:
         """Return the latest changes, newest first; open ones are not carried out yet."""
+        ...
+
+
+class Profiles(Protocol):
+    """What is known of how long things take and what they cost; read without waiting."""
+
+    def of_tool(self, full_name: str) -> Profile | None:
+        """Return what is known of a tool (`server.tool`), or None."""
+        ...
+
+    def of_composition(self, composition_id: str) -> Profile | None:
+        """Return what is known of a composition as it is now, or None."""
         ...
 
 

@@ -5,8 +5,9 @@ beyond `BUCKETS`; a percentile read from it is off by at most half a bucket (abo
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 BUCKET_GROWTH = 2 ** (1 / 4)  # each bucket ends 19 % above the one before
@@ -40,9 +41,6 @@ class Histogram:
             bucket = bucket_of(duration)
             counts[bucket] = counts.get(bucket, 0) + 1
         return cls(counts)
-
-    def __add__(self, other: "Histogram") -> "Histogram":
-        return Histogram(_added(self.counts, other.counts))
 
     @property
     def total(self) -> int:
@@ -78,8 +76,9 @@ class Tally:
     """What is known of one subject over its lifetime.
 
     `uncounted` runs say nothing about it (cancelled, input missing, an outage of a tool). `calls`
-    are tool calls, attempts included; `calls_saved` and `tokens_saved` are against the trace that
-    a composition came from. `errors` counts error codes.
+    are tool calls, attempts included; `rounds` those of loops, one for each run without a loop;
+    `tokens` about what a model reads of the results. `calls_saved` and `tokens_saved` are against
+    the trace that a composition came from. `errors` counts error codes.
     """
 
     runs: int = 0
@@ -87,6 +86,8 @@ class Tally:
     failures: int = 0
     uncounted: int = 0
     calls: int = 0
+    rounds: int = 0
+    tokens: int = 0
     retries: int = 0
     cache_hits: int = 0
     calls_saved: int = 0
@@ -94,12 +95,16 @@ class Tally:
     durations: Histogram = field(default_factory=Histogram)
     errors: Mapping[str, int] = field(default_factory=dict)
 
-    def __add__(self, other: "Tally") -> "Tally":
-        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
-        return Tally(
-            **counts,
-            durations=self.durations + other.durations,
-            errors=_added(self.errors, other.errors),
+    @classmethod
+    def total(cls, tallies: Sequence["Tally"]) -> "Tally":
+        """Return the sum of one or more tallies."""
+        if len(tallies) == 1:
+            return tallies[0]
+        columns = zip(*map(_counts_of, tallies), strict=True)
+        return cls(
+            **dict(zip(COUNTS, map(sum, columns), strict=True)),
+            durations=Histogram(_summed([tally.durations.counts for tally in tallies])),
+            errors=_summed([tally.errors for tally in tallies]),
         )
 
     @property
@@ -123,21 +128,26 @@ class Tally:
 COUNTS = tuple(f.name for f in fields(Tally) if f.name not in {"durations", "errors"})
 """The plain counts of a tally, in the order in which they are kept."""
 
+_counts_of = attrgetter(*COUNTS)
+
 Delta = Mapping[Subject, Tally]
 """What one or more executions add to the counts."""
 
 
 def merged(deltas: Iterable[Delta]) -> dict[Subject, Tally]:
     """Return the sum of deltas."""
-    total: dict[Subject, Tally] = {}
+    parts: dict[Subject, list[Tally]] = {}
     for delta in deltas:
         for subject, tally in delta.items():
-            total[subject] = total[subject] + tally if subject in total else tally
-    return total
+            parts.setdefault(subject, []).append(tally)
+    return {subject: Tally.total(tallies) for subject, tallies in parts.items()}
 
 
-def _added(one: Mapping[_Key, int], other: Mapping[_Key, int]) -> dict[_Key, int]:
-    total = {key: one.get(key, 0) + other.get(key, 0) for key in (*one, *other)}
+def _summed(parts: Sequence[Mapping[_Key, int]]) -> dict[_Key, int]:
+    total: dict[_Key, int] = {}
+    for counts in parts:
+        for key, count in counts.items():
+            total[key] = total.get(key, 0) + count
     return {key: count for key, count in total.items() if count}
 
 

@@ -29,7 +29,6 @@ from podium.domain.errors import (
     LimitExceededError,
     PodiumError,
 )
-from podium.execution import policy
 from podium.execution.asking import play_ask
 from podium.execution.binding import Binder, Spot
 from podium.execution.deadlines import TimeLimit
@@ -320,16 +319,10 @@ def _part(
     except PodiumError as error:
         raise error.located(site.place, step_id=site.path) from None
     _count_steps(site, plan.composition.steps, path)
-    width = policy.width(
-        plan.composition.strategy,
-        settings.strategy_limits,
-        outside.pool.room,
-        is_parallel=settings.is_parallel,
-    )
     return Part(
         plan,
         Binder(plan.composition, outside.evaluator),
-        Pool(width, around=site.part.pool),
+        Pool(outside.width(plan.composition.strategy), around=site.part.pool),
         depth,
         site.part.keeps_undo or plan.composition.undo,
     ), params

@@ -23,6 +23,7 @@ from podium.domain.ports import (
     EventListener,
     Journal,
     Plans,
+    Profiles,
     ProgressCallback,
     ResultCache,
     Upstreams,
@@ -73,18 +74,19 @@ class Runner:
         checkpoints: Checkpoints | None = None,
         cache: ResultCache | None = None,
         cache_seconds: Callable[[Tool], float | None] | None = None,
+        profiles: Profiles | None = None,
         source: random.Random | None = None,
     ) -> None:
         """Make a runner.
 
         `plans` are the compositions that steps may play; without `checkpoints` no execution can be
         played on; `cache_seconds` says for how long the result of a tool may be used again (None:
-        not at all) where the step does not.
+        not at all) where the step does not; `profiles` tell how long calls are expected to take.
         """
         self.settings = settings
         self.checkpoints = checkpoints
         self.reuse = Reuse(cache)
-        self.pool = pool or Pool(settings.process_slots)
+        self.pool = pool or Pool(settings.process_slots, monotonic=clock.monotonic)
         self.outside = Outside(
             upstreams=upstreams,
             evaluator=evaluator,
@@ -97,6 +99,7 @@ class Runner:
             plans=plans,
             reuse=self.reuse,
             cache_seconds=cache_seconds or (lambda _: None),
+            profiles=profiles,
         )
 
     async def run(
@@ -134,7 +137,10 @@ class Runner:
         return self.pool.used
 
     def capacity_score(self) -> float:
-        """Return how much of the process's slots is free: 1 all, 0 none (or others wait)."""
+        """Return how much of the process's slots is free in the next second: 1 all, 0 none.
+
+        Calls that are out or wait count with the time that they are expected to take.
+        """
         return self.pool.room
 
     async def call(
@@ -205,7 +211,7 @@ class Runner:
     async def _slot(self, tool: Tool, seconds: float) -> Held:
         try:
             with anyio.fail_after(seconds):
-                return await self.pool.take("normal")
+                return await self.pool.take("normal", self.outside.profile(tool))
         except TimeoutError:
             raise UpstreamTimeoutError(
                 f"{tool.full_name}: all {self.pool.limit} workers are busy for {seconds:g} s",
@@ -238,13 +244,8 @@ class _Run:
         self._began = outside.clock.monotonic()
         earlier = (checkpoint.execution.duration_ms or 0.0) / 1000 if checkpoint else 0.0
         self._since = self._began - earlier
-        width = policy.width(
-            plan.composition.strategy,
-            settings.strategy_limits,
-            outside.pool.room,
-            is_parallel=settings.is_parallel,
-        )
         binder = Binder(plan.composition, outside.evaluator)
+        width = outside.width(plan.composition.strategy)
         part = Part(plan, binder, Pool(width, around=outside.pool))
         part.keeps_undo = plan.composition.undo
         memory = Memory()

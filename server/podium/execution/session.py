@@ -7,10 +7,11 @@ from typing import Any
 
 import anyio
 
-from podium.domain.composition import Plan, PlannedStep, Step
+from podium.domain.composition import Plan, PlannedStep, Step, Strategy
 from podium.domain.execution import Execution, Question, StepRecord
 from podium.domain.limits import Limits
-from podium.domain.ports import Asker, Clock, Plans, Upstreams
+from podium.domain.ports import Asker, Clock, Plans, Profiles, Upstreams
+from podium.domain.profiles import Profile
 from podium.domain.tool import Tool
 from podium.execution import policy
 from podium.execution.binding import Binder, Spot
@@ -64,6 +65,20 @@ class Outside:
     plans: Plans | None
     reuse: Reuse
     cache_seconds: Callable[[Tool], float | None]
+    profiles: Profiles | None = None  # None: nothing is known of how long calls take
+
+    def profile(self, tool: Tool) -> Profile | None:
+        """Return what is known of the calls of a tool."""
+        return self.profiles.of_tool(tool.full_name) if self.profiles is not None else None
+
+    def width(self, strategy: Strategy | None) -> int:
+        """Return how many calls of a composition may be out at once, as things are now."""
+        return policy.width(
+            strategy,
+            self.settings.strategy_limits,
+            self.pool.room if strategy == "auto" else 0.0,
+            is_parallel=self.settings.is_parallel,
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from podium.domain.profiles import Profile
+
 Rank = Literal["primary", "high", "normal", "low"]
 
 RANKS: tuple[Rank, ...] = ("primary", "high", "normal", "low")
@@ -14,11 +16,17 @@ TicketState = Literal["new", "waiting", "granted", "over"]
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request for a slot. `number` is its place in the order of arrival."""
+    """One request for a slot. `number` is its place in the order of arrival.
+
+    `expected` is what is known of the call that wants it; `granted_at` is in seconds of a clock
+    that never jumps.
+    """
 
     rank: Rank = "normal"
+    expected: Profile | None = None
     number: int = 0
     state: TicketState = "new"
+    granted_at: float = 0.0
 
 
 class Slots:

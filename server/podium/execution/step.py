@@ -190,14 +190,14 @@ class _Attempts:
     # --- the call
 
     async def _called(self, tool: Tool, arguments: dict[str, Any]) -> ToolResult:
-        site = self.caller.site
-        async with site.part.pool.hold(self.caller.rank):
+        site, outside = self.caller.site, self.caller.site.session.outside
+        async with site.part.pool.hold(self.caller.rank, outside.profile(tool)):
             site.begin()
             if site.stop.is_stopping:
                 raise StoppedError
             if self.record.effects != "read" and not self.is_intended:
                 # The intent is on disk before anything happens in the world.
-                await site.session.outside.recorder.intent(site.session.execution.id, self.record)
+                await outside.recorder.intent(site.session.execution.id, self.record)
                 self.is_intended = True
             return await self._sent(tool, arguments)
 

@@ -1,12 +1,14 @@
 """Which of several compositions answers an intent: mostly the best one, now and then one on trial.
 
 Thompson sampling: each draws a success rate from what is known about it, and the highest draw wins.
-So the better one is played more often the surer one is of it, and none is forgotten.
+So the better one is played more often the surer one is of it, and none is forgotten. Those on trial
+draw with the proven ones only when it is their turn (`turns`).
 """
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from podium.domain.composition import CompositionStatus
 from podium.domain.learning import Health, LearningRules
@@ -14,6 +16,9 @@ from podium.domain.learning import Health, LearningRules
 _SERVING: frozenset[CompositionStatus] = frozenset({"template", "validated", "learning"})
 _PROVEN: frozenset[CompositionStatus] = frozenset({"template", "validated"})
 _PRECEDENCE: tuple[CompositionStatus, ...] = ("validated", "template", "learning")
+
+Turn = Literal["", "passed", "taken"]
+"""Whether one on trial let something proven answer, or answered in its place; "" neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +49,50 @@ class Choice:
     reason: str
     is_probe: bool = False
     is_unproven: bool = False
+    turn: Turn = ""
 
 
 def choose(
-    candidates: Sequence[Candidate], now: float, rules: LearningRules, source: random.Random
+    candidates: Sequence[Candidate],
+    now: float,
+    rules: LearningRules,
+    source: random.Random,
+    *,
+    is_turn: bool,
 ) -> Choice | None:
     """Return the composition that answers this time, or None when none may.
 
     What a person pinned comes first. A pause that is over gives one request to its composition.
-    Those on trial get `unproven_share` of the requests at most, and only if they change nothing;
-    where nothing is proven yet, they are all there is.
+    While something proven can answer, those on trial may only if it is their turn (`is_turn`), and
+    if they change nothing; where nothing is proven yet, they are all there is.
     """
     serving = [c for c in candidates if c.status in _SERVING and c.hold != "forbidden"]
     if pinned := [c for c in serving if c.hold == "pinned"]:
         return Choice(pinned[0].composition_id, "pinned", is_unproven=not pinned[0].is_proven)
     if not rules.is_enabled:
         return _first(serving)
+    if not any(c.is_proven and not _is_paused(c) for c in serving):
+        return _played(serving, now, rules, source, "on trial, nothing is proven yet")
+    harmless = [c for c in serving if c.is_proven or c.only_reads]
+    allowed = harmless if is_turn else [c for c in harmless if c.is_proven]
+    choice = _played(allowed, now, rules, source, "the best of what is known")
+    if choice is None or all(c.is_proven for c in harmless):
+        return choice
+    return replace(choice, turn="taken" if choice.is_unproven else "passed")
+
+
+def _played(
+    serving: Sequence[Candidate],
+    now: float,
+    rules: LearningRules,
+    source: random.Random,
+    reason: str,
+) -> Choice | None:
+    """Return one whose pause is over, else the best draw of those that are not paused."""
     healthy = [c for c in serving if not _is_paused(c)]
     if (due := _due(serving, healthy, now)) is not None:
         return Choice(due.composition_id, "probe", is_probe=True, is_unproven=not due.is_proven)
-    proven = [c for c in healthy if c.is_proven]
-    unproven = [c for c in healthy if not c.is_proven]
-    if not proven:
-        return _drawn(unproven, rules, source, "on trial, nothing is proven yet")
-    # The draw is made every time, so that one seed gives one story.
-    if source.random() < rules.unproven_share:
-        proven = [*proven, *(c for c in unproven if c.only_reads)]
-    return _drawn(proven, rules, source, "the best of what is known")
+    return _drawn(healthy, rules, source, reason)
 
 
 def _first(candidates: Sequence[Candidate]) -> Choice | None:

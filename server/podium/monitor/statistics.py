@@ -1,6 +1,6 @@
 """A finished execution to what it adds to the counts. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -23,25 +23,17 @@ _OF_TOOLS = frozenset({"tool", "both"})
 
 
 def delta_of(
-    execution: Execution,
-    verdict: Verdict,
-    version: str,
-    baseline: Baseline | None = None,
-    cached: Collection[str] = (),
+    execution: Execution, verdict: Verdict, version: str, baseline: Baseline | None = None
 ) -> dict[Subject, Tally]:
     """Return what an execution adds: to its composition's version, its steps, its tools.
 
     `version` is empty for calls outside any composition; these count for their tools alone.
-    `cached` are the ids of steps whose result was that of an earlier call.
     """
-    parts: list[dict[Subject, Tally]] = []
     steps = list(execution.steps.values())[:MOST_STEPS]
-    for step in steps:
-        parts += _of_step(step, version, is_cached=step.step_id in cached)
+    parts = [counts for step in steps for counts in _of_step(step, version)]
     if version:
-        own = _of_composition(execution, verdict, baseline)
-        steps_total = _calls(steps, cached)
-        parts.append({Subject("composition", version, execution.composition_id): own + steps_total})
+        subject = Subject("composition", version, execution.composition_id)
+        parts.append({subject: _of_composition(execution, steps, verdict, baseline)})
     return merged(parts)
 
 
@@ -53,31 +45,44 @@ def correction(before: Verdict, after: Verdict, version: str, name: str) -> dict
     return {Subject("composition", version, name): changed}
 
 
-def _of_composition(execution: Execution, verdict: Verdict, baseline: Baseline | None) -> Tally:
-    is_saved = verdict == "success" and baseline is not None
+def _of_composition(
+    execution: Execution, steps: Sequence[StepRecord], verdict: Verdict, baseline: Baseline | None
+) -> Tally:
+    tokens = tokens_of(execution.result)
+    saving = baseline if verdict == "success" else None
     return Tally(
         runs=1,
         successes=verdict == "success",
         failures=verdict == "failure",
         uncounted=verdict == "uncounted",
-        calls_saved=max(0, baseline.calls - 1) if is_saved and baseline else 0,
-        tokens_saved=max(0, baseline.tokens - tokens_of(execution.result))
-        if is_saved and baseline
-        else 0,
+        calls=sum(map(_calls, steps)),
+        rounds=sum(map(_rounds, steps)),
+        tokens=tokens,
+        retries=sum(map(_retries, steps)),
+        cache_hits=sum(step.is_cached for step in steps),
+        calls_saved=max(0, saving.calls - 1) if saving else 0,
+        tokens_saved=max(0, saving.tokens - tokens) if saving else 0,
         durations=_durations(execution.duration_ms),
         errors=_errors(execution.error),
     )
 
 
-def _of_step(step: StepRecord, version: str, *, is_cached: bool) -> Iterator[dict[Subject, Tally]]:
+def _of_step(step: StepRecord, version: str) -> Iterator[dict[Subject, Tally]]:
     if step.status not in _TOLD:
         return
     is_done = step.status == "done"
-    made = _made(step, is_cached=is_cached)
-    tally = made + Tally(
-        runs=1, successes=is_done, failures=not is_done,
-        durations=_durations(step.duration_ms), errors=_errors(step.error),
-    )  # fmt: skip
+    tally = Tally(
+        runs=1,
+        successes=is_done,
+        failures=not is_done,
+        calls=_calls(step),
+        rounds=_rounds(step),
+        tokens=tokens_of(step.output),
+        retries=_retries(step),
+        cache_hits=step.is_cached,
+        durations=_durations(step.duration_ms),
+        errors=_errors(step.error),
+    )
     if version:
         yield {Subject("step", version, step.step_id): tally}
     # A failure before the call (a wrong argument) tells nothing about the tool.
@@ -85,19 +90,20 @@ def _of_step(step: StepRecord, version: str, *, is_cached: bool) -> Iterator[dic
         yield {Subject("tool", "", f"{step.server_id}.{step.tool_id}"): tally}
 
 
-def _made(step: StepRecord, *, is_cached: bool) -> Tally:
-    return Tally(
-        calls=0 if is_cached or not step.tool_id else step.attempts,
-        retries=max(0, step.attempts - 1),
-        cache_hits=int(is_cached),
-    )
+def _calls(step: StepRecord) -> int:
+    is_called = step.tool_id and step.attempts and not step.is_cached
+    return _rounds(step) + _retries(step) if is_called else 0
 
 
-def _calls(steps: list[StepRecord], cached: Collection[str]) -> Tally:
-    total = Tally()
-    for step in steps:
-        total += _made(step, is_cached=step.step_id in cached)
-    return total
+def _rounds(step: StepRecord) -> int:
+    """Return how often a tool was played: the arguments of a loop are a list with those of each."""
+    if not step.tool_id:
+        return 0
+    return len(step.inputs) if isinstance(step.inputs, list) else 1
+
+
+def _retries(step: StepRecord) -> int:
+    return max(0, step.attempts - 1)
 
 
 def _durations(duration_ms: float | None) -> Histogram:

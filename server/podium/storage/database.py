@@ -135,16 +135,18 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def set_aside(path: Path, corrupt: tuple[int, int] | None, what: str = "journal") -> None:
-    """Rename a corrupt file, unless another process has done so by now."""
+def set_aside(path: Path, corrupt: tuple[int, int] | None, what: str = "journal") -> str:
+    """Rename a corrupt file, and return what to say of it; "" if another process has done so."""
     if corrupt is None or identity(path) != corrupt:
-        return
+        return ""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     aside = path.with_name(f"{path.name}.corrupt-{moment}")
-    _logger.warning("the %s %s is corrupt; it is kept as %s, a new one begins", what, path, aside)
+    remark = f"the {what} {path} is corrupt; it is kept as {aside}, a new one begins"
+    _logger.warning("%s", remark)
     for suffix in ("", "-wal", "-shm"):  # a log left behind would be played into the new file
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return remark
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -2,11 +2,10 @@
 
 Everything that one execution adds, and what is decided because of it, is one transaction; counts
 are added in SQL, so processes that share the file lose nothing of each other's. Executions that end
-at about the same time share a transaction. A file that is corrupt is set aside and begun anew: the
-compositions stay where they are and prove themselves again.
+at about the same time share a transaction, which writes each row once. A file that is corrupt is
+set aside and begun anew: the compositions stay where they are and prove themselves again.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,13 +21,14 @@ from podium.domain.errors import StatisticsError
 from podium.domain.learning import Change, Counted, Decide, Decision, Entry, Health, Lifetime
 from podium.domain.ports import Clock
 from podium.domain.redaction import Redactor
-from podium.domain.tallies import Delta
+from podium.domain.tallies import Delta, Subject, Tally
 from podium.storage import statistics_rows as rows
 from podium.storage.database import clean, identity, is_corrupt, set_aside
+from podium.storage.statistics_batch import Batch, Parsed
 
 PRUNE_EVERY = 200  # executions
 
-Work = Callable[[sqlite3.Connection], Any]
+Work = Callable[[Batch], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class SqliteStatistics:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._since_prune = 0
-        self._parsed: dict[str, tuple[str, Health]] = {}  # one for each composition
+        self._parsed: Parsed = {}  # one for each composition
+        self.remark = ""  # what has become of the file
 
     async def close(self) -> None:
         """Close the file; another use opens it again."""
@@ -78,15 +79,16 @@ class SqliteStatistics:
 
     # --- writes
 
-    async def apply(self, entry: Entry, decide: Decide) -> Decision | None:
-        """Count an execution and decide what comes of it; None if it was counted before.
+    async def apply(
+        self, entries: Sequence[tuple[Entry, Decide]]
+    ) -> list[Decision | StatisticsError | None]:
+        """Count executions and decide what comes of each; None if it was counted before.
 
-        Raises:
-            StatisticsError: nothing of it was counted.
-
+        An error says that nothing of that execution was counted.
         """
-        decision: Decision | None = await self._perform(partial(self._apply, entry, decide))
-        return decision
+        jobs = [_Job(partial(_apply, entry, decide)) for entry, decide in entries]
+        await self._do(jobs)
+        return [_unavailable(self._path, job.error) if job.error else job.value for job in jobs]
 
     async def revise(
         self, execution_id: str, revise: Callable[[Counted], Counted],
@@ -109,8 +111,7 @@ class SqliteStatistics:
             StatisticsError: nothing was changed.
 
         """
-        work = partial(self._decide, composition_id, decide)
-        decision: Decision = await self._perform(work)
+        decision: Decision = await self._perform(lambda batch: batch.decide(composition_id, decide))
         return decision
 
     async def settle(self, number: int) -> None:
@@ -121,7 +122,18 @@ class SqliteStatistics:
 
         """
         sql = "UPDATE changes SET is_open = 0 WHERE number = ?"
-        await self._perform(lambda connection: connection.execute(sql, (number,)))
+        await self._on_rows(lambda connection: connection.execute(sql, (number,)).rowcount)
+
+    async def note_passed(self, intent_type: str, change: Callable[[int], int]) -> int:
+        """Change how many requests of an intent have passed since one on trial answered.
+
+        Raises:
+            StatisticsError: nothing was changed.
+
+        """
+        work = partial(rows.note_passed, clean(intent_type), change, self._clock.now())
+        passed: int = await self._on_rows(work)
+        return passed
 
     # --- reads
 
@@ -132,7 +144,7 @@ class SqliteStatistics:
             StatisticsError: the file cannot be read.
 
         """
-        healths: dict[str, Health] = await self._perform(rows.healths)
+        healths: dict[str, Health] = await self._on_rows(rows.healths)
         return healths
 
     async def counted(self, execution_ids: Sequence[str]) -> dict[str, Counted]:
@@ -143,7 +155,7 @@ class SqliteStatistics:
 
         """
         ids = [clean(id_) for id_ in execution_ids[: rows.READ_AT_ONCE]]
-        found: dict[str, Counted] = await self._perform(partial(rows.counted, ids))
+        found: dict[str, Counted] = await self._on_rows(partial(rows.counted, ids))
         return found
 
     async def lifetimes(self, kind: str, version: str | None = None) -> list[Lifetime]:
@@ -153,7 +165,17 @@ class SqliteStatistics:
             StatisticsError: the file cannot be read.
 
         """
-        found: list[Lifetime] = await self._perform(partial(rows.lifetimes, kind, version))
+        found: list[Lifetime] = await self._on_rows(partial(rows.lifetimes, kind, version))
+        return found
+
+    async def tallies(self, kind: str) -> dict[Subject, Tally]:
+        """Return the counts of every subject of a kind, without its error codes.
+
+        Raises:
+            StatisticsError: the file cannot be read.
+
+        """
+        found: dict[Subject, Tally] = await self._on_rows(partial(rows.tallies, kind))
         return found
 
     async def changes(
@@ -167,7 +189,7 @@ class SqliteStatistics:
         """
         most = max(0, min(limit, rows.READ_AT_ONCE))
         work = partial(rows.changes, composition_id, most, only_open=only_open)
-        found: list[Change] = await self._perform(work)
+        found: list[Change] = await self._on_rows(work)
         return found
 
     # --- one transaction
@@ -177,16 +199,22 @@ class SqliteStatistics:
             self._lock = anyio.Lock()
         return self._lock
 
+    async def _on_rows(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await self._perform(lambda batch: work(batch.written()))
+
     async def _perform(self, work: Work) -> Any:
         job = _Job(work)
-        self._jobs.append(job)
-        async with self._turn():
-            if not job.is_done:  # else it went with another one's transaction
-                jobs, self._jobs = self._jobs, []
-                await to_thread.run_sync(self._run, jobs)
+        await self._do([job])
         if job.error is not None:
             raise _unavailable(self._path, job.error) from job.error
         return job.value
+
+    async def _do(self, jobs: Sequence[_Job]) -> None:
+        self._jobs += jobs
+        async with self._turn():
+            if not all(job.is_done for job in jobs):  # else they went with others' transaction
+                waiting, self._jobs = self._jobs, []
+                await to_thread.run_sync(self._run, waiting)
 
     def _run(self, jobs: list[_Job]) -> None:
         try:
@@ -206,15 +234,18 @@ class SqliteStatistics:
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
-            set_aside(self._path, self._identity, "record of statistics")
+            said = set_aside(self._path, self._identity, "record of statistics")
+            self.remark = said or self.remark
             self._attempt(jobs)
 
     def _attempt(self, jobs: list[_Job]) -> None:
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
+            batch = Batch(connection, self._clock.now(), self._parsed)
             for job in jobs:
-                job.value = job.work(connection)
+                job.value = job.work(batch)
+            batch.written()
             self._prune_now_and_then(connection, len(jobs))
             connection.execute("COMMIT")
         except BaseException:
@@ -251,29 +282,12 @@ class SqliteStatistics:
         for statement in rows.PRUNE:
             connection.execute(statement, bounds)
 
-    def _apply(
-        self, entry: Entry, decide: Decide, connection: sqlite3.Connection
-    ) -> Decision | None:
-        values = {
-            "execution_id": clean(entry.execution_id),
-            "composition_id": clean(entry.composition_id),
-            "version": entry.version,
-            "verdict": entry.verdict,
-            "at": entry.at,
-            "user_key": entry.user_key,
-        }
-        if connection.execute(rows.COUNT_ONCE, values).rowcount == 0:
-            return None
-        rows.add(connection, entry.delta, self._clock.now())
-        for subject, tally in entry.delta.items():
-            rows.note_recent(connection, subject, tally, entry)
-        return self._decide(entry.composition_id, decide, connection)
-
     def _revise(
         self, execution_id: str, revise: Callable[[Counted], Counted],
         decide: Callable[[Counted, Counted], Decide], delta: Callable[[Counted, Counted], Delta],
-        connection: sqlite3.Connection,
+        batch: Batch,
     ) -> Decision | None:  # fmt: skip
+        connection = batch.written()
         before = rows.counted([clean(execution_id)], connection).get(execution_id)
         if before is None or (after := revise(before)) == before:
             return None
@@ -288,29 +302,12 @@ class SqliteStatistics:
         if after.verdict == before.verdict:
             return None, ()
         connection.execute(rows.REVISE_RECENT, values)
-        rows.add(connection, delta(before, after), self._clock.now())
-        return self._decide(before.composition_id, decide(before, after), connection)
+        batch.add(delta(before, after))
+        return batch.decide(before.composition_id, decide(before, after))
 
-    def _decide(
-        self, composition_id: str, decide: Decide, connection: sqlite3.Connection
-    ) -> Decision:
-        id_ = clean(composition_id)
-        row = connection.execute(
-            "SELECT data FROM healths WHERE composition_id = ?", (id_,)
-        ).fetchone()
-        before = None if row is None else self._health_of(id_, row["data"])
-        health, changes = decide(before)
-        if health is not None and health != before:
-            data = json.dumps(health.to_dict())
-            self._parsed[id_] = data, health
-            values = {"composition_id": id_, "data": data, "now": self._clock.now()}
-            connection.execute(rows.SAVE_HEALTH, values)
-        return health, tuple(rows.keep(connection, change) for change in changes)
 
-    def _health_of(self, id_: str, data: str) -> Health | None:
-        """Return what a row says; what this process wrote itself need not be parsed again."""
-        known = self._parsed.get(id_)
-        return known[1] if known is not None and known[0] == data else rows.health_of(data)
+def _apply(entry: Entry, decide: Decide, batch: Batch) -> Decision | None:
+    return batch.decide(entry.composition_id, decide) if batch.count(entry) else None
 
 
 def _unavailable(path: Path, error: Exception) -> StatisticsError:

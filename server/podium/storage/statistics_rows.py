@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from podium.domain.learning import (  # fmt: skip
 from podium.domain.tallies import COUNTS, Delta, Histogram, Subject, Tally
 from podium.storage.database import BUSY_SECONDS, WAL_BYTES, clean, opened_when_free
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RECENT_RUNS = 20  # of each subject
 READ_AT_ONCE = 10_000  # rows of one question
 
@@ -43,6 +43,7 @@ _TABLES = {
     "healths": "composition_id TEXT PRIMARY KEY, data TEXT NOT NULL, updated_at REAL NOT NULL",
     "changes": "number INTEGER PRIMARY KEY AUTOINCREMENT, composition_id TEXT NOT NULL, "
     "data TEXT NOT NULL, is_open INTEGER NOT NULL, at REAL NOT NULL",
+    "passed": "intent_type TEXT PRIMARY KEY, requests INTEGER NOT NULL, updated_at REAL NOT NULL",
 }
 _INDEXES = (
     "CREATE INDEX recent_by_subject ON recent (kind, version, name, seq)",
@@ -51,6 +52,15 @@ _INDEXES = (
     "CREATE INDEX changes_open ON changes (is_open) WHERE is_open = 1",
     "CREATE INDEX tallies_by_time ON tallies (updated_at)",
 )
+# What brings a file of an earlier version to this one; 0 is a file that was just made.
+_STEPS_FROM = {
+    0: (*(f"CREATE TABLE {table} ({columns})" for table, columns in _TABLES.items()), *_INDEXES),
+    1: (
+        f"CREATE TABLE passed ({_TABLES['passed']})",
+        "ALTER TABLE tallies ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE tallies ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
+    ),
+}
 
 _THIS = "kind = :kind AND version = :version AND name = :name"
 _ADD_TALLY = (
@@ -75,7 +85,7 @@ _TRIM_RECENT = f"""
 DELETE FROM recent WHERE {_THIS} AND seq <= (
     SELECT seq FROM recent WHERE {_THIS} ORDER BY seq DESC LIMIT 1 OFFSET :keep)
 """  # noqa: S608 - constants only
-COUNT_ONCE = """
+_COUNT_ONCE = """
 INSERT INTO counted (execution_id, composition_id, version, verdict, measured, at, user_key,
     rating, is_redone, comment)
 VALUES (:execution_id, :composition_id, :version, :verdict, :verdict, :at, :user_key, '', 0, '')
@@ -90,9 +100,14 @@ REVISE_RECENT = """
 UPDATE recent SET verdict = :verdict
 WHERE kind = 'composition' AND execution_id = :execution_id
 """
-SAVE_HEALTH = """
+_SAVE_HEALTH = """
 INSERT INTO healths (composition_id, data, updated_at) VALUES (:composition_id, :data, :now)
 ON CONFLICT (composition_id) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at
+"""
+_SAVE_PASSED = """
+INSERT INTO passed (intent_type, requests, updated_at) VALUES (:intent_type, :requests, :now)
+ON CONFLICT (intent_type) DO UPDATE SET requests = excluded.requests,
+    updated_at = excluded.updated_at
 """
 _ADD_CHANGE = """
 INSERT INTO changes (composition_id, data, is_open, at) VALUES (:composition_id, :data, :open, :at)
@@ -108,6 +123,7 @@ PRUNE = (
         SELECT kind, version, name FROM tallies ORDER BY updated_at DESC
         LIMIT -1 OFFSET :subjects)""",
     "DELETE FROM healths WHERE updated_at < :before",
+    "DELETE FROM passed WHERE updated_at < :before",
     """DELETE FROM changes WHERE is_open = 0 AND number <= (
         SELECT number FROM changes ORDER BY number DESC LIMIT 1 OFFSET :changes)""",
     *(
@@ -120,16 +136,39 @@ PRUNE = (
 _logger = logging.getLogger(__name__)
 
 
+def count_once(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Take note that an execution is counted; False if it was before."""
+    values = {
+        "execution_id": clean(entry.execution_id),
+        "composition_id": clean(entry.composition_id),
+        "version": entry.version,
+        "verdict": entry.verdict,
+        "at": entry.at,
+        "user_key": entry.user_key,
+    }
+    return connection.execute(_COUNT_ONCE, values).rowcount > 0
+
+
 def add(connection: sqlite3.Connection, delta: Delta, now: float) -> None:
     """Add counts to what is there."""
     for subject, tally in delta.items():
         key = _key(subject)
         counts = {name: getattr(tally, name) for name in COUNTS}
         connection.execute(_ADD_TALLY, {**key, **counts, "now": now})
-        for bucket, n in tally.durations.counts.items():
-            connection.execute(_ADD_DURATIONS, {**key, "of": bucket, "n": n})
-        for code, n in tally.errors.items():
-            connection.execute(_ADD_ERRORS, {**key, "of": code, "n": n})
+        for sql, details in ((_ADD_DURATIONS, tally.durations.counts), (_ADD_ERRORS, tally.errors)):
+            connection.executemany(sql, ({**key, "of": of, "n": n} for of, n in details.items()))
+
+
+def health_data(connection: sqlite3.Connection, composition_id: str) -> str | None:
+    """Return what is on record of a composition's health, for `health_of`."""
+    sql = "SELECT data FROM healths WHERE composition_id = ?"
+    row = connection.execute(sql, (composition_id,)).fetchone()
+    return None if row is None else row["data"]
+
+
+def save_health(connection: sqlite3.Connection, id_: str, data: str, now: float) -> None:
+    """Put the health of a composition on record."""
+    connection.execute(_SAVE_HEALTH, {"composition_id": id_, "data": data, "now": now})
 
 
 def keep(connection: sqlite3.Connection, change: Change) -> Change:
@@ -147,21 +186,37 @@ def keep(connection: sqlite3.Connection, change: Change) -> Change:
 
 
 def note_recent(
-    connection: sqlite3.Connection, subject: Subject, tally: Tally, entry: Entry
+    connection: sqlite3.Connection, subject: Subject, runs: Iterable[tuple[Tally, Entry]]
 ) -> None:
-    """Add a run to the latest ones of a subject, and forget the oldest of them."""
+    """Add runs to the latest ones of a subject, and forget the oldest of them."""
+    key = _key(subject)
+    connection.executemany(_ADD_RECENT, (key | _recent(tally, entry) for tally, entry in runs))
+    connection.execute(_TRIM_RECENT, {**key, "keep": RECENT_RUNS})
+
+
+def _recent(tally: Tally, entry: Entry) -> dict[str, Any]:
     verdict: Verdict = "success" if tally.successes else "uncounted"
-    values = {
-        **_key(subject),
+    return {
         "execution_id": clean(entry.execution_id),
         "verdict": "failure" if tally.failures else verdict,
         "code": next(iter(tally.errors), ""),
         "duration_ms": tally.durations.percentile(1.0),
         "at": entry.at,
-        "keep": RECENT_RUNS,
     }
-    connection.execute(_ADD_RECENT, values)
-    connection.execute(_TRIM_RECENT, values)
+
+
+def note_passed(
+    intent_type: str, change: Callable[[int], int], now: float, connection: sqlite3.Connection
+) -> int:
+    """Change how many requests of an intent have passed, and return it; at first none has."""
+    sql = "SELECT requests FROM passed WHERE intent_type = ?"
+    row = connection.execute(sql, (intent_type,)).fetchone()
+    before = 0 if row is None else int(row["requests"])
+    requests = change(before)
+    if requests != before:
+        values = {"intent_type": intent_type, "requests": requests, "now": now}
+        connection.execute(_SAVE_PASSED, values)
+    return requests
 
 
 # --- reading
@@ -238,6 +293,22 @@ def _details(
     return ((row[column], row["n"]) for row in connection.execute(sql, _key(subject)).fetchall())
 
 
+def tallies(kind: str, connection: sqlite3.Connection) -> dict[Subject, Tally]:
+    """Return the counts of every subject of a kind, the latest first, without its error codes."""
+    histograms: dict[tuple[str, str], dict[int, int]] = {}
+    sql = "SELECT version, name, bucket, n FROM durations WHERE kind = ?"
+    for version, name, bucket, n in connection.execute(sql, (kind,)):
+        histograms.setdefault((version, name), {})[bucket] = n
+    sql = "SELECT * FROM tallies WHERE kind = ? ORDER BY updated_at DESC LIMIT ?"
+    return {
+        Subject(row["kind"], row["version"], row["name"]): Tally(
+            **{name: row[name] for name in COUNTS},
+            durations=Histogram(histograms.get((row["version"], row["name"]), {})),
+        )
+        for row in connection.execute(sql, (kind, READ_AT_ONCE)).fetchall()
+    }
+
+
 def changes(
     composition_id: str | None,
     limit: int,
@@ -302,12 +373,9 @@ def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         _refuse_later_version(path, version)
-        if version == 0:
-            for table, columns in _TABLES.items():
-                connection.execute(f"CREATE TABLE {table} ({columns})")
-            for index in _INDEXES:
-                connection.execute(index)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        for statement in _STEPS_FROM.get(version, ()):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         _refuse_other_tables(connection)
     except BaseException:
         connection.execute("ROLLBACK")

@@ -103,6 +103,10 @@ COMPOSITIONS: Schema = answer_or_error(
                     "status": {"type": "string"},
                     "input_schema": {"type": ["object", "null"]},
                     "steps": {"type": "array", "items": {"type": "string"}},
+                    "profile": {
+                        "type": "object",
+                        "description": "What a run takes: durations in ms, means over all runs.",
+                    },
                 },
                 "required": ["id"],
             },
