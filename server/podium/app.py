@@ -30,8 +30,15 @@ from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
+from podium.intents.gate import CorpusGate
+from podium.intents.live import LivePatterns
+from podium.intents.matcher import Matcher
 from podium.intents.runtime_lists import RuntimeLists
 from podium.learning import Learning
+from podium.mapping.expressions import Evaluator
+from podium.monitor.schemas import ObservedSchemas
+from podium.monitor.traces.learner import Learner, LearnerSettings, Proposal
+from podium.monitor.traces.recorder import Recorder
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.checkpoints import CheckpointFolder
@@ -45,6 +52,8 @@ from podium.storage.shelf import FileShelf
 from podium.storage.statistics import SqliteStatistics
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
+from podium.storage.traces import LearntFolder, SqliteTraces
+from podium.tracing import Tracing
 from podium.upstreams.addresses import network_of
 from podium.upstreams.login import Show, log_in
 from podium.upstreams.oauth import Login
@@ -106,6 +115,16 @@ class Orchestrator(PlainOrchestrator):
                 max_rounds=settings.limits.max_iterations,
                 library=data.compositions,
             )
+            traces = _traces(settings, clock)
+            schemas = ObservedSchemas(traces)
+            learning = _learning(
+                settings, data, checker, journal, upstreams, statistics, clock, schemas
+            )
+            stack.push_async_callback(learning.aclose)
+            stack.callback(learning.start(upstreams.spawn, upstreams.listen))
+            tracing = _tracing(settings, data, patterns, learning, traces, schemas, clock)
+            stack.push_async_callback(tracing.aclose)
+            tracing.start(upstreams.spawn)
             runner = Runner(
                 upstreams=upstreams,
                 evaluator=data.evaluator,
@@ -132,11 +151,9 @@ class Orchestrator(PlainOrchestrator):
                 checkpoints=checkpoints,
                 cache=cache,
                 cache_seconds=_cache_seconds(settings),
+                on_result=tracing.saw,
             )
             understanding = understanding_of(patterns, data.compositions, past=journal, clock=clock)
-            learning = _learning(settings, data, checker, journal, upstreams, statistics, clock)
-            stack.push_async_callback(learning.aclose)
-            stack.callback(learning.start(upstreams.spawn, upstreams.listen))
             learning.listen(understanding.renew)
             yield cls(
                 Stages(
@@ -152,6 +169,7 @@ class Orchestrator(PlainOrchestrator):
                     conversation_bounds=settings.conversations.bounds(),
                     understanding=understanding,
                     learning=learning,
+                    tracing=tracing,
                     checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
@@ -189,6 +207,7 @@ def _learning(
     upstreams: UpstreamPool,
     statistics: SqliteStatistics,
     clock: SystemClock,
+    schemas: ObservedSchemas,
 ) -> Learning:
     options = settings.orchestrator
     return Learning(
@@ -208,6 +227,58 @@ def _learning(
         journal=journal,
         upstreams=upstreams,
         known_tools=upstreams.tools,
+        described=schemas.described,
+    )
+
+
+def _traces(settings: Config, clock: SystemClock) -> SqliteTraces:
+    return SqliteTraces(
+        settings.state_folder / "traces.sqlite3",
+        clock=clock,
+        redactor=Redactor(settings.secrets),
+    )
+
+
+def _tracing(
+    settings: Config,
+    data: WorkspaceData,
+    patterns: LivePatterns,
+    learning: Learning,
+    traces: SqliteTraces,
+    schemas: ObservedSchemas,
+    clock: SystemClock,
+) -> Tracing:
+    options = settings.orchestrator
+    pattern_folder = settings.folder(options.intent_patterns_path)
+    recorder = Recorder(clock=clock, ids=RandomIds(), redactor=Redactor(settings.secrets))
+
+    async def serve(proposals: Sequence[Proposal]) -> None:
+        patterns.expire()
+        for each in proposals:
+            await learning.born(each.composition_id, each.baseline)
+
+    return Tracing(
+        recorder=recorder,
+        learner=Learner(
+            recorder=recorder,
+            store=traces,
+            files=LearntFolder(settings.folder(options.compositions_path), pattern_folder),
+            make_evaluator=lambda: Evaluator(
+                data.transformers, clock=clock, limits=settings.limits
+            ),
+            clock=clock,
+            gate=CorpusGate(
+                pattern_folder, lambda library: Matcher(library, limits=settings.limits)
+            ),
+            settings=LearnerSettings(
+                is_enabled=options.learning_enabled,
+                most_steps=options.max_steps_per_composition,
+            ),
+        ),
+        schemas=schemas,
+        clock=clock,
+        is_enabled=options.learning_enabled,
+        on_learnt=serve,
     )
 
 

@@ -74,12 +74,14 @@ class Runner:
         cache: ResultCache | None = None,
         cache_seconds: Callable[[Tool], float | None] | None = None,
         source: random.Random | None = None,
+        on_result: Callable[[Tool, ToolResult], None] | None = None,
     ) -> None:
         """Make a runner.
 
         `plans` are the compositions that steps may play; without `checkpoints` no execution can be
         played on; `cache_seconds` says for how long the result of a tool may be used again (None:
-        not at all) where the step does not.
+        not at all) where the step does not. `on_result` is handed each result of a call as it came,
+        and must not take long.
         """
         self.settings = settings
         self.checkpoints = checkpoints
@@ -97,6 +99,7 @@ class Runner:
             plans=plans,
             reuse=self.reuse,
             cache_seconds=cache_seconds or (lambda _: None),
+            on_result=on_result or (lambda _tool, _result: None),
         )
 
     async def run(
@@ -174,6 +177,7 @@ class Runner:
                 on_progress=on_progress,
                 timeout_seconds=seconds,
             )
+            self.outside.on_result(tool, result)
             record.output, record.status, execution.status = result.value(), "done", "success"
             if result.is_error:
                 record.error = tool_failure(tool, result).to_dict()

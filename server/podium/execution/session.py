@@ -11,7 +11,7 @@ from podium.domain.composition import Plan, PlannedStep, Step
 from podium.domain.execution import Execution, Question, StepRecord
 from podium.domain.limits import Limits
 from podium.domain.ports import Asker, Clock, Plans, Upstreams
-from podium.domain.tool import Tool
+from podium.domain.tool import Tool, ToolResult
 from podium.execution import policy
 from podium.execution.binding import Binder, Spot
 from podium.execution.deadlines import TimeLimit
@@ -64,6 +64,7 @@ class Outside:
     plans: Plans | None
     reuse: Reuse
     cache_seconds: Callable[[Tool], float | None]
+    on_result: Callable[[Tool, ToolResult], None]
 
 
 @dataclass(slots=True, eq=False)
