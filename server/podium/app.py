@@ -432,7 +432,12 @@ async def check_workspace(
     findings += check_patterns(data.patterns, data.matcher)
     findings += _unanswered_intents(data)
     tools, of_upstreams = await _live_tools(settings, data.compositions, offline=offline)
-    findings += [replace(finding, source=str(path)) for finding in of_upstreams]
+    schemas, of_schemas = await _observed_schemas(settings)
+    findings += [replace(finding, source=str(path)) for finding in (*of_upstreams, *of_schemas)]
+    tools = tools and {
+        key: schemas.described(tool) if isinstance(tool, Tool) else tool
+        for key, tool in tools.items()
+    }
     checker = Checker(
         max_steps=settings.orchestrator.max_steps_per_composition,
         functions=data.transformers.names(),
@@ -478,6 +483,25 @@ async def _live_tools(
             except PodiumError as error:
                 found[server_id, tool_id] = error
         return found, _findings_of_statuses(upstreams.statuses())
+
+
+async def _observed_schemas(settings: Config) -> tuple[ObservedSchemas, list[Finding]]:
+    """Return what results look like, with a warning for each tool that changed its mind lately."""
+    traces = _traces(settings, SystemClock())
+    schemas = ObservedSchemas(traces)
+    if not traces.path.exists():
+        return schemas, []
+    try:
+        await schemas.load()
+    except PodiumError as error:
+        return schemas, [Finding("warning", "", error.message, hint=error.hint)]
+    hint = "see whether what uses its result still holds"
+    return schemas, [
+        Finding(
+            "warning", "", drift.message, f"mcpServers.{drift.tool.partition('.')[0]}", hint=hint
+        )
+        for drift in schemas.drifts()
+    ]
 
 
 def _findings_of_statuses(statuses: Sequence[UpstreamStatus]) -> list[Finding]:

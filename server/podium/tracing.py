@@ -220,9 +220,7 @@ class Tracing:
         await self.settled()
         await self._learner.refuse(composition_id)
 
-    async def save(
-        self, key: ConversationKey | None, name: str, description: str = ""
-    ) -> Proposal:
+    async def save(self, key: ConversationKey | None, name: str, description: str = "") -> Proposal:
         """Keep what a conversation did under a name that its client gives.
 
         Raises:

@@ -103,7 +103,7 @@ class SqliteTraces:
         redactor: Redactor,
         retention: TraceRetention | None = None,
     ) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._redactor = redactor
         self._retention = retention or TraceRetention()
@@ -210,13 +210,13 @@ class SqliteTraces:
         return await to_thread.run_sync(self._performed, work)
 
     def _performed(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        before = identity(self._path)
+        before = identity(self.path)
         try:
             return self._once(work)
         except sqlite3.Error as error:
             if not is_corrupt(error):
                 raise self._unavailable(error) from error
-            set_aside(self._path, before, "record of traces")
+            set_aside(self.path, before, "record of traces")
         except OSError as error:
             raise self._unavailable(error) from error
         try:
@@ -225,9 +225,9 @@ class SqliteTraces:
             raise self._unavailable(error) from error
 
     def _once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        make_private_folder(self._path.parent)
-        make_private_file(self._path)
-        opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        make_private_folder(self.path.parent)
+        make_private_file(self.path)
+        opened = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         with closing(opened) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -243,7 +243,7 @@ class SqliteTraces:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > SCHEMA_VERSION:
             raise TracesError(
-                f"{self._path}: was written by a later version of Podium",
+                f"{self.path}: was written by a later version of Podium",
                 hint="update Podium, or move the file away to begin a new one",
             )
         if version == 0:
@@ -253,7 +253,7 @@ class SqliteTraces:
 
     def _unavailable(self, error: Exception) -> TracesError:
         return TracesError(
-            f"{self._path}: the record of traces cannot be used: {error}",
+            f"{self.path}: the record of traces cannot be used: {error}",
             hint="look at the folder's rights and the free space; nothing else depends on it",
         )
 

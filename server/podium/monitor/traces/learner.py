@@ -70,9 +70,7 @@ class Proposal:
     @property
     def baseline(self) -> Baseline:
         """What one conversation had cost its client, on average."""
-        return Baseline(
-            self.evidence.get("client_calls", 0), self.evidence.get("client_tokens", 0)
-        )
+        return Baseline(self.evidence.get("client_calls", 0), self.evidence.get("client_tokens", 0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form."""
@@ -299,9 +297,7 @@ class Learner:
     def _compile(self, others: Sequence[Trace], trace: Trace) -> Compiled | Refusal:
         evaluator = self._make_evaluator()
         try:
-            return _bounded(
-                compiled_together(others, trace, evaluator), self._settings.most_steps
-            )
+            return _bounded(compiled_together(others, trace, evaluator), self._settings.most_steps)
         finally:
             evaluator.close()
 
