@@ -234,7 +234,7 @@ class Tracing:
                 hint="set orchestrator.learning_enabled: true in config.yaml",
             )
         async with self._turn:
-            await self._take_in()
+            await self._round()  # what this conversation did before tells more of the same task
             saved = await self._learner.save(key, name, description)
             await self._tell([saved])
         return saved

@@ -1,7 +1,7 @@
 """A stdio MCP server over a small shop: `shop_server.py DESCRIPTION`, without any SDK.
 
 DESCRIPTION is a file that says what `find_customer` is for; it is read at every `tools/list`. A
-call of `announce` says that the list has changed. `orders` of a customer without any are [].
+call of `announce` says that the list has changed. The orders of customer `odd` are no list.
 """
 
 import json
@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 CUSTOMERS = {
-    "Alice Roy": ("cus-101", "ord-9001"),
-    "Jean Petit": ("cus-202", "ord-9002"),
-    "Chloé Dubois": ("cus-303", "ord-9003"),
-    "Dora Klein": ("cus-404", "ord-9004"),
-    "Émile Faure": ("cus-505", "ord-9005"),
-    "Nobody New": ("cus-606", None),
+    "Alice Roy": ("cus-101", ["ord-9001"]),
+    "Jean Petit": ("cus-202", ["ord-9002"]),
+    "Chloé Dubois": ("cus-303", ["ord-9003"]),
+    "Dora Klein": ("cus-404", ["ord-9004"]),
+    "Émile Faure": ("cus-505", ["ord-9005"]),
+    "Nobody New": ("cus-606", []),
+    "Rose Often": ("cus-707", ["ord-9071", "ord-9072", "ord-9073"]),
+    "Hugo Twice": ("cus-808", ["ord-9081", "ord-9082"]),
 }
 PARCELS = {"ord-9001": "par-71", "ord-9002": "par-82", "ord-9003": "par-93", "ord-9004": "par-14"}
 PLACES = {"par-71": "Lyon", "par-82": "Nantes", "par-93": "Lille", "par-14": "Brest"}
@@ -24,8 +26,12 @@ def find_customer(name):
     return {"customer": {"id": CUSTOMERS[name][0], "name": name, "country": "FR"}}
 
 
-def list_orders(customer_id):
-    found = [order for owner, order in CUSTOMERS.values() if owner == customer_id and order]
+def list_orders(customer_id, page=1):  # noqa: ARG001 - asked for, and always the first
+    if customer_id == "odd":
+        return {"orders": "none"}
+    found = [
+        order for owner, orders in CUSTOMERS.values() if owner == customer_id for order in orders
+    ]
     return {"orders": [{"id": order, "state": "sent"} for order in found]}
 
 
@@ -37,6 +43,10 @@ def track_parcel(parcel_id):
     return {"parcel": parcel_id, "place": PLACES.get(parcel_id, "Metz"), "days": 2}
 
 
+def note(text):
+    return {"noted": text}
+
+
 def dump(bytes):  # noqa: A002 - the argument's name
     return {"rows": [{"id": f"row-{n}", "text": "x" * 90} for n in range(bytes // 120)]}
 
@@ -46,6 +56,7 @@ TOOLS = {
     "list_orders": (list_orders, {"customer_id": {"type": "string"}}),
     "get_order": (get_order, {"order_id": {"type": "string"}}),
     "track_parcel": (track_parcel, {"parcel_id": {"type": "string"}}),
+    "note": (note, {"text": {"type": "string"}}),
     "dump": (dump, {"bytes": {"type": "integer"}}),
     "announce": (None, {}),
 }
@@ -68,7 +79,7 @@ def listed(_params):
                     "properties": properties,
                     "required": list(properties),
                 },
-                "annotations": {"readOnlyHint": True},
+                "annotations": {"readOnlyHint": name != "note"},
             }
             for name, (_, properties) in TOOLS.items()
         ]

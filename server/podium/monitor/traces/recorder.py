@@ -89,9 +89,17 @@ class Recorder:
         self._over: list[Trace] = []
 
     def note_request(self, key: ConversationKey | None, request: str) -> None:
-        """Take note of what a person asked and nothing answered: the next calls may be for that."""
-        if key is not None and request.strip():
-            self._at(key, self._redactor.text(request.strip()[:REQUEST_CHARACTERS]))
+        """Take note of what a person asked and nothing answered: the next calls may be for that.
+
+        The calls before are for something else, unless it was asked in the same words.
+        """
+        if key is None or not request.strip():
+            return
+        text = self._redactor.text(request.strip()[:REQUEST_CHARACTERS])
+        found = self._open.get(key)
+        if found is not None and found.calls and found.request != text:
+            self.end(key)
+        self._at(key, text)
 
     def record(self, key: ConversationKey | None, call: TracedCall) -> None:
         """Take a finished call into its conversation's trace; without a conversation, do nothing.
