@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from podium import Orchestrator
+from podium.cli.boundary import run
 from podium.domain.errors import NotLearntError
 from tests.learning.conftest import WAIT_SECONDS, Workspace
 from tests.learning.test_end_to_end import names_of, podium
@@ -178,30 +179,43 @@ async def test_what_was_done_when_the_program_ended_is_learnt_at_the_next_start(
     assert 0 < report["statistics"]["tokens_saved"] < proposal.baseline.tokens
 
 
-async def test_a_person_sees_accepts_and_refuses_at_the_command_line(shop: Shop) -> None:
-    async with Orchestrator.open(shop.folder) as orchestrator:
-        await solve(in_process(orchestrator, "c1", words("Alice Roy")), "Alice Roy")
-        note = in_process(orchestrator, "c2")
-        found = await note("shop", "find_customer", {"name": "Jean Petit"})
-        await note("shop", "note", {"text": found["customer"]["id"]})
+def test_a_person_sees_accepts_and_refuses_at_the_command_line(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work() -> None:
+        async with Orchestrator.open(shop.folder) as orchestrator:
+            await solve(in_process(orchestrator, "c1", words("Alice Roy")), "Alice Roy")
+            note = in_process(orchestrator, "c2")
+            found = await note("shop", "find_customer", {"name": "Jean Petit"})
+            await note("shop", "note", {"text": found["customer"]["id"]})
 
-    listed = await podium(shop.workspace, "learn")
+    def says(*arguments: str, code: int = 0) -> str:
+        assert run([*arguments, "-w", str(shop.folder)]) == code
+        return capsys.readouterr().out
+
+    def learn(*arguments: str, code: int = 0) -> Any:
+        return json.loads(says("learn", *arguments, "--json", code=code))
+
+    anyio.run(work)
+    listed = learn()
     by_steps = {len(each["composition"]["steps"]): each["composition_id"] for each in listed}
-    shown = await podium(shop.workspace, "learn", by_steps[5])
-    accepted = await podium(shop.workspace, "learn", by_steps[5], "--accept")
-    reply = await podium(shop.workspace, "ask", words("Dora Klein"))
-    refused = await podium(shop.workspace, "learn", by_steps[2], "--refuse")
-    left = await podium(shop.workspace, "learn")
-    unknown = await podium(shop.workspace, "learn", by_steps[2], code=2)
-    both = await podium(shop.workspace, "learn", by_steps[5], "--accept", "--refuse", code=2)
+    hours, noting = by_steps[5], by_steps[2]
+    page = says("learn", hours)
+    accepted = learn(hours, "--accept")
+    reply = json.loads(says("ask", words("Dora Klein"), "--json"))
+    refused = learn(noting, "--refuse")
+    left = learn()
+    unknown = learn("learnt_nothing", code=2)
+    both = learn(hours, "--accept", "--refuse", code=2)
 
     assert {each["status"] for each in listed} == {"proposed"}
-    assert shown["pattern"]["composition"] == by_steps[5]
-    assert shown["evidence"]["client_calls"] == 5
+    assert "learnt from 1 conversation(s) of 5 calls" in page
+    assert "find_customer.customer.id" in page
+    assert '"composition": "' + hours in page
     assert (accepted["status"], accepted["pattern_active"]) == ("learnt", True)
     assert reply["data"]["result"]["text"] == "Brest: open from 9 to 17."
-    assert refused["status"] == "refused"
-    assert [each["composition_id"] for each in left] == [by_steps[5]]
+    assert refused == {"composition_id": noting, "status": "refused"}
+    assert [each["composition_id"] for each in left] == [hours]
     assert unknown["error"]["code"] == "not_learnt"
     assert both["error"]["code"] == "usage"
 

@@ -134,6 +134,11 @@ class Recorder:
             trace.bytes += weighed.bytes
             trace.calls.append(weighed.call)
 
+    def has_room(self, key: ConversationKey) -> bool:
+        """Return whether a conversation may have more calls, as far as is known."""
+        found = self._open.get(key)
+        return found is None or len(found.calls) < self._bounds.calls
+
     def lose(self, key: ConversationKey) -> None:
         """Take note that a call of a conversation could not be recorded."""
         self._at(key, "").is_whole = False
