@@ -30,8 +30,15 @@ from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, UpstreamStatus
 from podium.execution.runner import Runner, RunnerSettings
 from podium.intents.checks import check_patterns
+from podium.intents.gate import CorpusGate
+from podium.intents.live import LivePatterns
+from podium.intents.matcher import Matcher
 from podium.intents.runtime_lists import RuntimeLists
 from podium.learning import Learning
+from podium.mapping.expressions import Evaluator
+from podium.monitor.schemas import ObservedSchemas
+from podium.monitor.traces.learner import Learner, LearnerSettings, Proposal
+from podium.monitor.traces.recorder import Recorder
 from podium.orchestrator import Orchestrator as PlainOrchestrator
 from podium.orchestrator import Stages
 from podium.storage.checkpoints import CheckpointFolder
@@ -45,6 +52,8 @@ from podium.storage.shelf import FileShelf
 from podium.storage.statistics import SqliteStatistics
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
+from podium.storage.traces import LearntFolder, SqliteTraces
+from podium.tracing import Tracing
 from podium.upstreams.addresses import network_of
 from podium.upstreams.login import Show, log_in
 from podium.upstreams.oauth import Login
@@ -106,7 +115,16 @@ class Orchestrator(PlainOrchestrator):
                 max_rounds=settings.limits.max_iterations,
                 library=data.compositions,
             )
-            learning = _learning(settings, data, checker, journal, upstreams, statistics, clock)
+            traces = _traces(settings, clock)
+            schemas = ObservedSchemas(traces)
+            learning = _learning(
+                settings, data, checker, journal, upstreams, statistics, clock, schemas
+            )
+            stack.push_async_callback(learning.aclose)
+            stack.callback(learning.start(upstreams.spawn, upstreams.listen))
+            tracing = _tracing(settings, data, patterns, learning, traces, schemas, clock)
+            stack.push_async_callback(tracing.aclose)
+            tracing.start(upstreams.spawn)
             runner = Runner(
                 upstreams=upstreams,
                 evaluator=data.evaluator,
@@ -134,10 +152,9 @@ class Orchestrator(PlainOrchestrator):
                 cache=cache,
                 cache_seconds=_cache_seconds(settings),
                 profiles=learning.profiles,
+                on_result=tracing.saw,
             )
             understanding = understanding_of(patterns, data.compositions, past=journal, clock=clock)
-            stack.push_async_callback(learning.aclose)
-            stack.callback(learning.start(upstreams.spawn, upstreams.listen))
             learning.listen(understanding.renew)
             yield cls(
                 Stages(
@@ -153,6 +170,7 @@ class Orchestrator(PlainOrchestrator):
                     conversation_bounds=settings.conversations.bounds(),
                     understanding=understanding,
                     learning=learning,
+                    tracing=tracing,
                     checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
@@ -190,6 +208,7 @@ def _learning(
     upstreams: UpstreamPool,
     statistics: SqliteStatistics,
     clock: SystemClock,
+    schemas: ObservedSchemas,
 ) -> Learning:
     options = settings.orchestrator
     return Learning(
@@ -209,6 +228,58 @@ def _learning(
         journal=journal,
         upstreams=upstreams,
         known_tools=upstreams.tools,
+        described=schemas.described,
+    )
+
+
+def _traces(settings: Config, clock: SystemClock) -> SqliteTraces:
+    return SqliteTraces(
+        settings.state_folder / "traces.sqlite3",
+        clock=clock,
+        redactor=Redactor(settings.secrets),
+    )
+
+
+def _tracing(
+    settings: Config,
+    data: WorkspaceData,
+    patterns: LivePatterns,
+    learning: Learning,
+    traces: SqliteTraces,
+    schemas: ObservedSchemas,
+    clock: SystemClock,
+) -> Tracing:
+    options = settings.orchestrator
+    pattern_folder = settings.folder(options.intent_patterns_path)
+    recorder = Recorder(clock=clock, ids=RandomIds(), redactor=Redactor(settings.secrets))
+
+    async def serve(proposals: Sequence[Proposal]) -> None:
+        patterns.expire()
+        for each in proposals:
+            await learning.born(each.composition_id, each.baseline)
+
+    return Tracing(
+        recorder=recorder,
+        learner=Learner(
+            recorder=recorder,
+            store=traces,
+            files=LearntFolder(settings.folder(options.compositions_path), pattern_folder),
+            make_evaluator=lambda: Evaluator(
+                data.transformers, clock=clock, limits=settings.limits
+            ),
+            clock=clock,
+            gate=CorpusGate(
+                pattern_folder, lambda library: Matcher(library, limits=settings.limits)
+            ),
+            settings=LearnerSettings(
+                is_enabled=options.learning_enabled,
+                most_steps=options.max_steps_per_composition,
+            ),
+        ),
+        schemas=schemas,
+        clock=clock,
+        is_enabled=options.learning_enabled,
+        on_learnt=serve,
     )
 
 
@@ -362,7 +433,12 @@ async def check_workspace(
     findings += check_patterns(data.patterns, data.matcher)
     findings += _unanswered_intents(data)
     tools, of_upstreams = await _live_tools(settings, data.compositions, offline=offline)
-    findings += [replace(finding, source=str(path)) for finding in of_upstreams]
+    schemas, of_schemas = await _observed_schemas(settings)
+    findings += [replace(finding, source=str(path)) for finding in (*of_upstreams, *of_schemas)]
+    tools = tools and {
+        key: schemas.described(tool) if isinstance(tool, Tool) else tool
+        for key, tool in tools.items()
+    }
     checker = Checker(
         max_steps=settings.orchestrator.max_steps_per_composition,
         functions=data.transformers.names(),
@@ -408,6 +484,25 @@ async def _live_tools(
             except PodiumError as error:
                 found[server_id, tool_id] = error
         return found, _findings_of_statuses(upstreams.statuses())
+
+
+async def _observed_schemas(settings: Config) -> tuple[ObservedSchemas, list[Finding]]:
+    """Return what results look like, with a warning for each tool that changed its mind lately."""
+    traces = _traces(settings, SystemClock())
+    schemas = ObservedSchemas(traces)
+    if not traces.path.exists():
+        return schemas, []
+    try:
+        await schemas.load()
+    except PodiumError as error:
+        return schemas, [Finding("warning", "", error.message, hint=error.hint)]
+    hint = "see whether what uses its result still holds"
+    return schemas, [
+        Finding(
+            "warning", "", drift.message, f"mcpServers.{drift.tool.partition('.')[0]}", hint=hint
+        )
+        for drift in schemas.drifts()
+    ]
 
 
 def _findings_of_statuses(statuses: Sequence[UpstreamStatus]) -> list[Finding]:

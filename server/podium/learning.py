@@ -28,7 +28,7 @@ from podium.domain.composition import (
 )
 from podium.domain.errors import PodiumError
 from podium.domain.execution import Execution
-from podium.domain.learning import Change, Health, LearningRules, ShelvedVersion
+from podium.domain.learning import Baseline, Change, Health, LearningRules, ShelvedVersion
 from podium.domain.ports import Clock, Journal, Profiles, Shelf, Statistics, Upstreams
 from podium.domain.relay import UpstreamChange
 from podium.domain.tool import Tool
@@ -71,8 +71,13 @@ class Learning:
         journal: Journal,
         upstreams: Upstreams,
         known_tools: Callable[[], Sequence[Tool]],
+        described: Callable[[Tool], Tool] = lambda tool: tool,
     ) -> None:
-        """`known_tools` gives the tools that are known without starting any upstream."""
+        """Make one.
+
+        `known_tools` gives the tools that are known without starting any upstream, `described` one
+        with what is known of its results.
+        """
         self._monitor = Monitor(
             statistics=statistics,
             shelf=shelf,
@@ -88,6 +93,7 @@ class Learning:
         self._journal = journal
         self._upstreams = upstreams
         self._known_tools = known_tools
+        self._described = described
         self._listeners: list[Listener] = []
         self._waiting: deque[Execution] = deque()
         self._troubled: dict[str, None] = {}
@@ -247,6 +253,17 @@ class Learning:
     def profiles(self) -> Profiles:
         """What is known of how long tools and compositions take; some seconds old."""
         return self._monitor.profiles
+
+    async def born(self, composition_id: str, baseline: Baseline) -> None:
+        """Take note of what the trace of a composition, which is in the folder now, had cost.
+
+        Raises:
+            StatisticsError: it could not be kept.
+
+        """
+        await self.settled()
+        if self._library.knows(composition_id):
+            await self._monitor.born(composition_id, baseline)
 
     async def healths(self) -> Mapping[str, Health]:
         """Return what is on record of every composition; nothing is counted or moved for it."""
@@ -416,7 +433,7 @@ class Learning:
         composition = Composition.model_validate(document, by_alias=True, by_name=False)
         proposed = StoredComposition(composition, "learning", "(proposed)")
         named = {(c.server_id, c.tool_id) for c in all_calls(composition.steps)}
-        here = {key: tools[key] for key in named if key in tools}
+        here = {key: self._described(tools[key]) for key in named if key in tools}
         findings = self._checker.check(proposed, tools=here)
         return all(finding.severity != "error" for finding in findings)
 

@@ -29,6 +29,7 @@ from podium.domain.errors import (
     Fault,
     InternalError,
     InvalidParamsError,
+    NotLearntError,
     NotResumableError,
     PodiumError,
     RequestInvalidError,
@@ -68,7 +69,9 @@ from podium.intents.understanding import Patterns, Understanding
 from podium.learning import Learning
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
+from podium.monitor.schemas import Drift
 from podium.text.language import guess_language
+from podium.tracing import ConversationKey, Tracing, conversation_key
 
 logger = logging.getLogger("podium")
 
@@ -100,6 +103,7 @@ class Stages:
     http: HttpLimits = field(default_factory=HttpLimits)
     faults: tuple[WorkspaceError, ...] = ()
     learning: Learning | None = None  # None: nothing is counted, and no composition moves
+    tracing: Tracing | None = None  # None: nothing is learnt from what clients do themselves
 
 
 class Orchestrator:
@@ -130,6 +134,7 @@ class Orchestrator:
         *,
         on_event: EventListener | None = None,
         asker: Asker | None = None,
+        connection_id: str | None = None,
     ) -> dict[str, Any]:
         """Understand a request, play the composition that answers it, and return the reply.
 
@@ -137,8 +142,9 @@ class Orchestrator:
         with `kind`, `value`, `label`) are remembered with the conversation, `language` ("fr", "en")
         is that of the reply; expressions see all of it as `context`. A request that answers a
         question, repeats an earlier one or points at something is understood from the
-        conversation. With an `asker` the person can be asked while the call lasts. Errors are
-        replies with `status: "error"`; nothing is raised but cancellation.
+        conversation. With an `asker` the person can be asked while the call lasts. `connection_id`
+        stands for the conversation where the client names none. Errors are replies with
+        `status: "error"`; nothing is raised but cancellation.
         """
         language: str = guess_language(request) if isinstance(request, str) else "en"
         conversation = _text_or_empty(conversation_id) or self._stages.ids.new("conv")
@@ -151,12 +157,16 @@ class Orchestrator:
                 asked.user_id, conversation, known, is_new=not conversation_id
             )
             language = _wanted_language(known) or _language_of(analysis, request, thread.state)
+            turn = Turning(asked, language, known, on_event, asker)
             reply = await self._dialogue.turn(
-                thread,
-                Turning(asked, language, known, on_event, asker),
-                analysis,
-                lambda: self._default_intent(request, language),
-            ) or no_match_reply(analysis.suggestions, language, conversation_id=conversation)
+                thread, turn, analysis, lambda: self._default_intent(request, language)
+            )
+            if await self._learnt_just_now(asked, connection_id, is_answered=reply is not None):
+                analysis = await self._understood(request)
+                reply = await self._dialogue.turn(thread, turn, analysis, lambda: None)
+            reply = reply or no_match_reply(
+                analysis.suggestions, language, conversation_id=conversation
+            )
         except PodiumError as error:
             reply = error_reply(error, language, conversation_id=conversation)
         except Exception as error:
@@ -517,6 +527,67 @@ class Orchestrator:
             counted = execution if is_ours else replace(execution, composition_id="")
             self._stages.learning.count(counted)
 
+    async def _learnt_just_now(
+        self, asked: Request, connection_id: str | None, *, is_answered: bool
+    ) -> bool:
+        """Take note of a request; return whether what was done before it is learnt just now."""
+        tracing = self._stages.tracing
+        if tracing is None:
+            return False
+        # Whoever calls tools next may name the conversation of the reply, or none.
+        keys = [conversation_key(asked.user_id, asked.conversation_id, None)]
+        keys += [conversation_key(asked.user_id, "", connection_id)]
+        known = [key for key in keys if key is not None]
+        if is_answered:
+            tracing.answered(known)
+            return False
+        return await tracing.unanswered(known, asked.text)
+
+    def disconnected(self, connection_id: str) -> None:
+        """Take note that a client has gone: what it did by this connection is over."""
+        if self._stages.tracing is not None:
+            self._stages.tracing.disconnected(connection_id)
+
+    @property
+    def tracing(self) -> Tracing:
+        """What was learnt from the calls of clients, and the ways for a person to decide about it.
+
+        Raises:
+            NotLearntError: no calls are recorded here.
+
+        """
+        if self._stages.tracing is None:
+            raise NotLearntError("no calls are recorded here", hint="open a workspace")
+        return self._stages.tracing
+
+    def drifts(self) -> list[Drift]:
+        """Return the tools that returned something else than before, not long ago."""
+        return [] if self._stages.tracing is None else self._stages.tracing.drifts()
+
+    async def save_composition(
+        self,
+        name: str,
+        description: str = "",
+        *,
+        user_id: str = "",
+        conversation_id: str = "",
+        connection_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Keep the tool calls that a conversation has made as a composition of this name.
+
+        Returns the public form of the proposal: `composition_id`, `status`, `composition`,
+        `evidence`, `pattern` and more.
+
+        Raises:
+            RequestInvalidError: something is no text.
+            NotLearntError: there are no calls, they make no composition, or the name is taken.
+            TracesError: a file cannot be written.
+
+        """
+        _refuse_strange_ids(name, description, user_id, conversation_id)
+        key = conversation_key(user_id or "", conversation_id or "", connection_id)
+        return (await self.tracing.save(key, name or "", description or "")).to_dict()
+
     @property
     def learning(self) -> Learning:
         """What is known of how compositions do, and the ways for a person to decide about them.
@@ -606,11 +677,13 @@ class Orchestrator:
         request: str | None = None,
         on_progress: ProgressCallback | None = None,
         timeout_seconds: float | None = None,
+        connection_id: str | None = None,
     ) -> ToolResult:
         """Call one upstream tool; an `isError` result is returned as it is.
 
         The call is journalled like an execution of one step, with the words of the `request` it
-        serves.
+        serves. It is recorded for its conversation, or for the connection where none is named:
+        calls that solve a task become a composition.
 
         Raises:
             InvalidParamsError: the arguments do not fit the tool's schema; every fault is listed.
@@ -630,12 +703,34 @@ class Orchestrator:
             conversation_id=conversation_id or "",
             request=_text_or_empty(request),
         )
+        began, result = self._stages.clock.now(), None
         try:
-            return await self._stages.runner.call(
+            result = await self._stages.runner.call(
                 tool, given, execution, on_progress=on_progress, timeout_seconds=timeout_seconds
             )
         finally:
             self._count(execution)
+            key = conversation_key(execution.user_id, execution.conversation_id, connection_id)
+            self._trace(key, tool, given, result, began, execution.request)
+        return result
+
+    def _trace(
+        self,
+        key: ConversationKey | None,
+        tool: Tool,
+        arguments: Mapping[str, Any],
+        result: ToolResult | None,
+        began: float,
+        request: str = "",
+    ) -> None:
+        """Have a client's call recorded, for others to be learnt from; without a result it failed.
+
+        Without a key it belongs to no conversation.
+        """
+        if self._stages.tracing is not None and key is not None:
+            self._stages.tracing.called(
+                key, tool, arguments, result, started_at=began, request=request
+            )
 
     async def pass_on(
         self,
@@ -644,11 +739,13 @@ class Orchestrator:
         front: Front,
         *,
         on_progress: ProgressCallback | None = None,
+        connection_id: str | None = None,
     ) -> Message:
         """Pass a client's own `tools/call` on to the upstream and return the result as it came.
 
         The call is the client's, not Podium's: nothing is checked, filled in or tried again. It is
-        journalled when it is over; one that may change something, before it is sent as well.
+        journalled when it is over; one that may change something, before it is sent as well. It is
+        recorded for the connection, as a call of `call_tool` is.
 
         Raises:
             PeerError: the upstream answered with a JSON-RPC error.
@@ -657,6 +754,7 @@ class Orchestrator:
 
         """
         clock, journal = self._stages.clock, self._stages.journal
+        result: Message | None = None
         began = clock.monotonic()
         record = StepRecord("call", tool.server_id, tool.name, effects=tool.effects, attempts=1)
         record.inputs, record.started_at = params.get("arguments"), clock.now()
@@ -684,6 +782,12 @@ class Orchestrator:
             record.duration_ms = 1000 * (clock.monotonic() - began)
             with anyio.CancelScope(shield=True):
                 await self._keep_call(execution, record)
+            if self._stages.tracing is not None and record.status != "skipped":
+                passed = None if result is None else _as_result(result)
+                key = conversation_key(front.principal, "", connection_id)
+                self._trace(key, tool, record.inputs or {}, passed, record.started_at)
+                if passed is not None:
+                    self._stages.tracing.saw(tool, passed)
         return result
 
     async def _keep_call(self, execution: Execution, record: StepRecord) -> None:
@@ -776,6 +880,18 @@ def _note_result(record: StepRecord, result: Message) -> None:
     record.status = "failed" if result.get("isError") is True else "done"
     if result.get("resultType") == "input_required":
         record.status = "skipped"
+
+
+def _as_result(result: Message) -> ToolResult:
+    """Return a result that was passed on, as expressions would see it."""
+    content, structured = result.get("content"), result.get("structuredContent")
+    blocks = content if isinstance(content, list) else []
+    return ToolResult(
+        tuple(block for block in blocks if isinstance(block, dict)),
+        structured,
+        has_structured=structured is not None,
+        is_error=result.get("isError") is True,
+    )
 
 
 def _takes(stored: StoredComposition, params: Mapping[str, Any]) -> bool:

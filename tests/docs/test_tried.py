@@ -153,3 +153,4 @@ def test_the_demo_of_the_readme_plays(shell: Shell) -> None:
     output = shell.run("podium demo")
 
     assert "understood as" in output
+    assert "asked for in words: 3 calls -> 1 call" in output

@@ -178,7 +178,7 @@ async def test_an_accepted_proposal_is_written_with_its_pattern(tmp_path: Path) 
     (pattern,) = json.loads(
         (tmp_path / "patterns" / f"{outcome.composition_id}.json").read_text("utf-8")
     )["patterns"]
-    assert pattern["regex"] == [r"^montre\s+les\s+notes\s+de\s+(?P<name>.+?)$"]
+    assert pattern["regex"] == [r"^montre\s+les\s+notes\s+de\s+(?P<name>.*[^\s.?!…])[\s.?!…]*$"]
     assert pattern["examples"] == [
         {"text": "Montre les notes de Alice Roy", "params": {"name": "Alice Roy"}}
     ]

@@ -8,12 +8,13 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from podium.cli.lesson import IN_WORDS, USER, Lesson, learn_by_hand, show_lesson, with_answer
 from podium.cli.output import duration, notice, say, say_json, table
 from podium.cli.session import Json, Session, run, session_of
 from podium.cli.watch import watching
@@ -80,6 +81,7 @@ class Played:
     scene: Scene
     reply: dict[str, Any]
     milliseconds: float
+    lesson: Lesson | None = None  # of which it is the proof
 
     @property
     def steps(self) -> int:
@@ -116,19 +118,35 @@ async def _play(orchestrator: "Orchestrator", session: Session) -> list[Played]:
     if not session.json:
         say("Starting the servers: files, git, time.")
     await orchestrator.start_upstreams()
-    played = []
-    for scene in SCENES:
-        if not session.json:
-            typer.secho(f"\n> {scene.request}", bold=True)
-        started = time.monotonic()
-        with watching() as listener:
-            reply = await orchestrator.process_request(
-                scene.request, user_id="demo", on_event=None if session.json else listener
-            )
-        played.append(Played(scene, reply, (time.monotonic() - started) * 1000))
-        if not session.json:
-            _show_answer(reply)
-    return played
+    played = [await _play_scene(orchestrator, session, scene) for scene in SCENES]
+    return [*played, await _play_lesson(orchestrator, session)]
+
+
+async def _play_scene(orchestrator: "Orchestrator", session: Session, scene: Scene) -> Played:
+    if not session.json:
+        typer.secho(f"\n> {scene.request}", bold=True)
+    started = time.monotonic()
+    with watching() as listener:
+        reply = await orchestrator.process_request(
+            scene.request, user_id=USER, on_event=None if session.json else listener
+        )
+    if not session.json:
+        _show_answer(reply)
+    return Played(scene, reply, (time.monotonic() - started) * 1000)
+
+
+async def _play_lesson(orchestrator: "Orchestrator", session: Session) -> Played:
+    """Have a task done by hand, and then ask for it in words."""
+    if not session.json:
+        typer.secho("\nA client does a task with its own calls, three times:", bold=True)
+    lesson = await learn_by_hand(orchestrator, is_shown=not session.json)
+    played = await _play_scene(orchestrator, session, Scene(IN_WORDS))
+    if lesson is None:
+        return played
+    lesson = with_answer(lesson, played.reply)
+    if not session.json:
+        show_lesson(lesson)
+    return replace(played, lesson=lesson)
 
 
 def _show_answer(reply: dict[str, Any]) -> None:
@@ -165,6 +183,7 @@ def _row(played: Played) -> dict[str, Any]:
         "steps": played.steps,
         "milliseconds": round(played.milliseconds, 1),
         "reply": played.reply,
+        **({"learnt": played.lesson.to_dict()} if played.lesson else {}),
     }
 
 

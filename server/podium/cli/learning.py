@@ -255,6 +255,10 @@ def _show_report(found: "Mapping[str, Any]") -> None:
         f"lately {evidence['recent_successes']} of {evidence['recent_runs']}"
     )
     own = [found["statistics"]] if found["statistics"] else []
+    for each in own:
+        if each["calls_saved"]:
+            tokens = each["tokens_saved"]
+            say(f"saved its clients {each['calls_saved']} calls and about {tokens} tokens")
     counted = [*own, *found["steps"], *found["tools"]]
     if counted:
         table(

@@ -10,6 +10,7 @@ import podium
 from podium.cli import (
     authoring,
     demo,
+    learn,
     learning,
     listings,
     logging_in,
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {  # in the order of the help
     "run": requests.run_composition,
     "resume": requests.resume,
     "feedback": learning.feedback,
+    "learn": learn.learn,
     "tools": listings.tools,
     "executions": listings.executions,
     "trust": trusting.trust,

@@ -65,7 +65,8 @@ class Learnt:
 
     `key` names the task (whose it is, and its tools). `content` is the text of the composition's
     file as it was last written or proposed, `sha256` that of the file that was written ("" when
-    none was), `evidence` the public form of why it is believed.
+    none was), `pattern_sha256` that of the pattern file that was written, `evidence` the public
+    form of why it is believed.
     """
 
     key: str
@@ -78,13 +79,14 @@ class Learnt:
     pattern: dict[str, Any] | None = None
     traces: int = 0
     updated_at: float = 0.0
+    pattern_sha256: str = ""
 
 
 class TraceStore(Protocol):
     """What survives a restart of what was observed: traces, and what was made of them."""
 
     async def add(self, key: str, trace: Trace) -> None:
-        """Keep a trace of a task.
+        """Keep a trace under the key of its task, and no longer under another.
 
         Raises:
             TracesError: the file cannot be written.
@@ -146,8 +148,12 @@ class LearntFiles(Protocol):
         """
         ...
 
-    def write_pattern(self, composition_id: str, content: str) -> bool:
-        """Write the pattern file of a composition, unless there is one; return whether."""
+    def read_pattern(self, composition_id: str) -> str | None:
+        """Return the text of a composition's pattern file, or None if there is none."""
+        ...
+
+    def write_pattern(self, composition_id: str, content: str, sha256: str) -> bool:
+        """Write a pattern file in place of the one with this hash; return whether, as `write`."""
         ...
 
 

@@ -76,12 +76,14 @@ class Runner:
         cache_seconds: Callable[[Tool], float | None] | None = None,
         profiles: Profiles | None = None,
         source: random.Random | None = None,
+        on_result: Callable[[Tool, ToolResult], None] | None = None,
     ) -> None:
         """Make a runner.
 
         `plans` are the compositions that steps may play; without `checkpoints` no execution can be
         played on; `cache_seconds` says for how long the result of a tool may be used again (None:
         not at all) where the step does not; `profiles` tell how long calls are expected to take.
+        `on_result` is handed each result of a call as it came, and must not take long.
         """
         self.settings = settings
         self.checkpoints = checkpoints
@@ -100,6 +102,7 @@ class Runner:
             reuse=self.reuse,
             cache_seconds=cache_seconds or (lambda _: None),
             profiles=profiles,
+            on_result=on_result or (lambda _tool, _result: None),
         )
 
     async def run(
@@ -180,6 +183,7 @@ class Runner:
                 on_progress=on_progress,
                 timeout_seconds=seconds,
             )
+            self.outside.on_result(tool, result)
             record.output, record.status, execution.status = result.value(), "done", "success"
             if result.is_error:
                 record.error = tool_failure(tool, result).to_dict()

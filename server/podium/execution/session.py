@@ -12,7 +12,7 @@ from podium.domain.execution import Execution, Question, StepRecord
 from podium.domain.limits import Limits
 from podium.domain.ports import Asker, Clock, Plans, Profiles, Upstreams
 from podium.domain.profiles import Profile
-from podium.domain.tool import Tool
+from podium.domain.tool import Tool, ToolResult
 from podium.execution import policy
 from podium.execution.binding import Binder, Spot
 from podium.execution.deadlines import TimeLimit
@@ -65,6 +65,7 @@ class Outside:
     plans: Plans | None
     reuse: Reuse
     cache_seconds: Callable[[Tool], float | None]
+    on_result: Callable[[Tool, ToolResult], None]
     profiles: Profiles | None = None  # None: nothing is known of how long calls take
 
     def profile(self, tool: Tool) -> Profile | None:

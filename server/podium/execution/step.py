@@ -230,6 +230,7 @@ class _Attempts:
             site.out.discard(path)
             raise
         site.out.discard(path)
+        site.session.outside.on_result(tool, result)
         if result.is_error:
             raise tool_failure(tool, result)
         if self.record.effects != "read":

@@ -45,6 +45,14 @@ def check_patterns(library: PatternLibrary, matcher: Matcher) -> list[Finding]:
     return findings
 
 
+def example_findings(library: PatternLibrary, matcher: Matcher) -> Iterator[Finding]:
+    """Yield what goes wrong with the examples and counterexamples of all patterns."""
+    for loaded in library.patterns:
+        examples = loaded.pattern.all_examples()
+        analyses = [(example, matcher.analyse(example.text)) for example in examples]
+        yield from _examples(loaded, analyses, matcher)
+
+
 def _examples(
     loaded: LoadedPattern, analyses: Sequence[tuple[PatternExample, Analysis]], matcher: Matcher
 ) -> Iterator[Finding]:

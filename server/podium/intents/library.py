@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from podium.documents import Document, KeyPath, dotted, invalid_file, read_document, validate
+from podium.documents import (
+    Document,
+    KeyPath,
+    dotted,
+    invalid_file,
+    parse_document,
+    read_document,
+    validate,
+)
 from podium.domain.errors import Fault, FileInvalidError, PatternInvalidError, WorkspaceError
 from podium.domain.findings import Finding, Severity
 from podium.intents import grammar
@@ -164,7 +172,19 @@ class PatternFolder:
         with _collecting_seldom():
             return self._loaded()
 
-    def _loaded(self) -> PatternLibrary:
+    def load_with(self, name: str, text: str) -> PatternLibrary:
+        """Return everything as it would be with one more file, or with another of that name.
+
+        Raises:
+            PatternInvalidError, FileInvalidError: the text is no pattern file.
+
+        """
+        more = _file_of(parse_document(self.folder / name, text), name, (0, 0))
+        imagined = PatternFolder(self.folder, dict(self._files), dict(self._patterns))
+        with _collecting_seldom():
+            return imagined._loaded(more)
+
+    def _loaded(self, more: _File | None = None) -> PatternLibrary:
         try:
             paths = _pattern_files(self.folder)
         except WorkspaceError as error:
@@ -174,6 +194,8 @@ class PatternFolder:
         for name, path in paths:
             if (file := self._read(name, path, faults)) is not None:
                 files[name] = file
+        if more is not None:
+            files[more.name] = more
         self._files = files
         shared = _Shared(files.values())
         self._patterns = {name: self._load(file, shared) for name, file in files.items()}
@@ -305,7 +327,10 @@ def _over(under: Scope, over: Scope) -> Scope:
 
 
 def _read_file(path: Path, name: str, stamp: Stamp) -> _File:
-    document = read_document(path)
+    return _file_of(read_document(path), name, stamp)
+
+
+def _file_of(document: Document, name: str, stamp: Stamp) -> _File:
     frame = validate(document, PatternFileFrame, PatternInvalidError)
     faults: list[WorkspaceError] = []
     own = _scope(document, frame.rules, frame.slots, (), faults)

@@ -56,6 +56,10 @@ class LivePatterns:
         self.refresh()
         return self.matcher.analyse(text)
 
+    def expire(self) -> None:
+        """Have the next request look at the folder, however short ago that was done."""
+        self._looked = float("-inf")
+
     def refresh(self) -> bool:
         """Read what has changed, if it is time to look; return whether something has."""
         now = self.monotonic()

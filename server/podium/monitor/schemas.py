@@ -4,12 +4,14 @@ Nothing is inferred that a further result could easily contradict: no enums, no 
 lengths. `required` is what was present in every object seen at that place.
 """
 
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from podium.domain.errors import Fault
+from podium.domain.tool import Tool
 from podium.domain.trace import ShapeStore
+from podium.domain.versions import definition_hash
 from podium.mapping.coercion import schema_faults
 
 MAX_DEPTH = 12  # levels of a result that are described
@@ -19,6 +21,7 @@ MAX_TOOLS = 5_000  # tools whose results are remembered
 MAX_ELEMENTS = 200  # of one list that are looked at
 ENOUGH = 5  # observations after which a result that does not fit is an alarm
 SHOWN = 5  # faults of one alarm
+REMEMBERED = 20  # further results, after which an alarm is no news any more
 
 Schema = dict[str, Any]
 
@@ -147,16 +150,16 @@ def schema_of(values: Iterable[Any]) -> Schema:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A result that does not fit what a tool has returned so far."""
+    """A result that does not fit what a tool has returned in so many calls before."""
 
     tool: str
     observations: int
-    faults: tuple[Fault, ...]
+    faults: tuple[str, ...]
 
     @property
     def message(self) -> str:
         """What happened, in a sentence for people."""
-        shown = "; ".join(map(str, self.faults))
+        shown = "; ".join(self.faults)
         return (
             f"{self.tool} returned something else than in {self.observations} calls before: {shown}"
         )
@@ -166,22 +169,41 @@ def observe(shape: Shape, tool: str, value: Any, *, enough: int = ENOUGH) -> Dri
     """Take a result into account; return the alarm if it is unlike `enough` ones before it."""
     alarm = None
     if shape.count >= enough and (faults := schema_faults(value, shape.schema(), root="result")):
-        alarm = Drift(tool, shape.count, tuple(faults[:SHOWN]))
+        alarm = Drift(tool, shape.count, tuple(map(str, faults[:SHOWN])))
     shape.add(value)
     return alarm
+
+
+@dataclass(slots=True)
+class _Known:
+    definition: str
+    shape: Shape
+    drift: Drift | None = None  # the latest
+
+    def to_dict(self) -> dict[str, Any]:
+        drift = self.drift and {"after": self.drift.observations, "faults": self.drift.faults}
+        return {**self.shape.to_dict(), "drift": drift}
+
+    @classmethod
+    def from_dict(cls, tool: str, definition: str, data: dict[str, Any]) -> "_Known":
+        drift = data.get("drift")
+        seen = drift and Drift(tool, int(drift["after"]), tuple(map(str, drift["faults"])))
+        return cls(definition, Shape.from_dict(data), seen or None)
 
 
 class ObservedSchemas:
     """What each tool has returned so far; for the checker, and for alarms.
 
     A tool whose definition changed begins anew. Call `load` once, and `flush` now and then.
+    Results may be observed on any thread.
     """
 
     def __init__(self, store: ShapeStore, *, enough: int = ENOUGH) -> None:
         self._store = store
         self._enough = enough
-        self._shapes: dict[str, tuple[str, Shape]] = {}
+        self._known: dict[str, _Known] = {}
         self._changed: set[str] = set()
+        self._turn = threading.Lock()
 
     async def load(self) -> None:
         """Take up what was kept; what cannot be read is begun anew.
@@ -192,8 +214,8 @@ class ObservedSchemas:
         """
         for tool, definition, data in await self._store.shapes():
             try:
-                self._shapes[tool] = (definition, Shape.from_dict(data))
-            except ValueError:
+                self._known[tool] = _Known.from_dict(tool, definition, data)
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
 
     def observe(self, tool: str, definition: str, value: Any) -> Drift | None:
@@ -201,20 +223,42 @@ class ObservedSchemas:
 
         `tool` is `server.tool`, `definition` the hash of its definition.
         """
-        known = self._shapes.get(tool)
-        if known is None or known[0] != definition:
-            if known is None and len(self._shapes) >= MAX_TOOLS:
+        with self._turn:
+            known = self._known.get(tool)
+            if known is None and len(self._known) >= MAX_TOOLS:
                 return None
-            known = self._shapes[tool] = (definition, Shape())
-        self._changed.add(tool)
-        return observe(known[1], tool, value, enough=self._enough)
+            if known is None or known.definition != definition:
+                known = self._known[tool] = _Known(definition, Shape())
+            self._changed.add(tool)
+            drift = observe(known.shape, tool, value, enough=self._enough)
+            known.drift = drift or known.drift
+            return drift
 
     def schema(self, tool: str, definition: str) -> Schema | None:
         """Return what a tool's results look like; None before enough were seen."""
-        known = self._shapes.get(tool)
-        if known is None or known[0] != definition or known[1].count < self._enough:
-            return None
-        return known[1].schema()
+        with self._turn:
+            known = self._known.get(tool)
+            if known is None or known.definition != definition or known.shape.count < self._enough:
+                return None
+            return known.shape.schema()
+
+    def described(self, tool: Tool) -> Tool:
+        """Return a tool with what its results look like, where it does not say so itself."""
+        if tool.output_schema is not None or tool.full_name not in self._known:
+            return tool
+        return replace(
+            tool, output_schema=self.schema(tool.full_name, definition_hash(tool.definition))
+        )
+
+    def drifts(self) -> list[Drift]:
+        """Return the latest alarm of each tool that has returned something else not long ago."""
+        with self._turn:
+            found = [(known.drift, known.shape) for known in self._known.values()]
+        return [
+            drift
+            for drift, shape in found
+            if drift is not None and shape.count <= drift.observations + REMEMBERED
+        ]
 
     async def flush(self) -> None:
         """Keep what changed.
@@ -223,8 +267,10 @@ class ObservedSchemas:
             TracesError: the store cannot be written; it is tried again at the next flush.
 
         """
-        changed, self._changed = self._changed, set()
-        rows = [(t, self._shapes[t][0], self._shapes[t][1].to_dict()) for t in sorted(changed)]
+        with self._turn:
+            changed, self._changed = self._changed, set()
+            known = {tool: self._known[tool] for tool in sorted(changed)}
+            rows = [(tool, each.definition, each.to_dict()) for tool, each in known.items()]
         try:
             if rows:
                 await self._store.keep_shapes(rows)

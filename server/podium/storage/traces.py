@@ -57,8 +57,8 @@ ON CONFLICT (tool) DO UPDATE SET definition = excluded.definition, data = exclud
 """
 _ADD = """
 INSERT INTO traces (id, task, kept_at, bytes, data) VALUES (:id, :task, :now, :bytes, :data)
-ON CONFLICT (id) DO UPDATE SET kept_at = excluded.kept_at, bytes = excluded.bytes,
-    data = excluded.data
+ON CONFLICT (id) DO UPDATE SET task = excluded.task, kept_at = excluded.kept_at,
+    bytes = excluded.bytes, data = excluded.data
 """
 _PRUNE_TASK = """
 DELETE FROM traces WHERE task = :task AND rowid IN (
@@ -103,20 +103,19 @@ class SqliteTraces:
         redactor: Redactor,
         retention: TraceRetention | None = None,
     ) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._redactor = redactor
         self._retention = retention or TraceRetention()
 
     async def add(self, key: str, trace: Trace) -> None:
-        """Keep a trace of a task, and forget what is beyond the bounds.
+        """Keep a trace under the key of its task only, and forget what is beyond the bounds.
 
         Raises:
             TracesError: the file cannot be written.
 
         """
-        data = _dumped(self._redactor.value(_plain(trace)))
-        await self._perform(partial(self._add, key, trace.id, data))
+        await self._perform(partial(self._add, key, trace))
 
     async def of_task(self, key: str, limit: int) -> list[Trace]:
         """Return the latest traces of a task, the oldest first; unreadable ones are left out.
@@ -194,9 +193,10 @@ class SqliteTraces:
 
     # --- in the worker thread
 
-    def _add(self, key: str, trace_id: str, data: str, connection: sqlite3.Connection) -> None:
+    def _add(self, key: str, trace: Trace, connection: sqlite3.Connection) -> None:
         kept, now = self._retention, self._clock.now()
-        values = {"id": trace_id, "task": key, "now": now, "bytes": len(data), "data": data}
+        data = _dumped(self._redactor.value(_plain(trace)))  # here: it may be megabytes
+        values = {"id": trace.id, "task": key, "now": now, "bytes": len(data), "data": data}
         connection.execute(_ADD, values)
         connection.execute(_PRUNE_TASK, {"task": key, "keep": kept.per_task})
         connection.execute(_EXPIRE, {"before": now - kept.seconds})
@@ -210,13 +210,13 @@ class SqliteTraces:
         return await to_thread.run_sync(self._performed, work)
 
     def _performed(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        before = identity(self._path)
+        before = identity(self.path)
         try:
             return self._once(work)
         except sqlite3.Error as error:
             if not is_corrupt(error):
                 raise self._unavailable(error) from error
-            set_aside(self._path, before, "record of traces")
+            set_aside(self.path, before, "record of traces")
         except OSError as error:
             raise self._unavailable(error) from error
         try:
@@ -225,9 +225,9 @@ class SqliteTraces:
             raise self._unavailable(error) from error
 
     def _once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        make_private_folder(self._path.parent)
-        make_private_file(self._path)
-        opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        make_private_folder(self.path.parent)
+        make_private_file(self.path)
+        opened = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         with closing(opened) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -243,7 +243,7 @@ class SqliteTraces:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > SCHEMA_VERSION:
             raise TracesError(
-                f"{self._path}: was written by a later version of Podium",
+                f"{self.path}: was written by a later version of Podium",
                 hint="update Podium, or move the file away to begin a new one",
             )
         if version == 0:
@@ -253,7 +253,7 @@ class SqliteTraces:
 
     def _unavailable(self, error: Exception) -> TracesError:
         return TracesError(
-            f"{self._path}: the record of traces cannot be used: {error}",
+            f"{self.path}: the record of traces cannot be used: {error}",
             hint="look at the folder's rights and the free space; nothing else depends on it",
         )
 
@@ -292,10 +292,11 @@ class LearntFolder:
 
     def read(self, composition_id: str) -> str | None:
         """Return a learning file's text, or None if there is none that can be read."""
-        try:
-            return self._path(composition_id).read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return None
+        return _text_of(self._path(composition_id))
+
+    def read_pattern(self, composition_id: str) -> str | None:
+        """Return the text of a composition's pattern file, or None if there is none."""
+        return _text_of(self._pattern_path(composition_id))
 
     def write(self, composition_id: str, content: str, sha256: str) -> bool:
         """Write a file in place of the one with this hash; "" where there must be none.
@@ -304,33 +305,34 @@ class LearntFolder:
             TracesError: it cannot be written.
 
         """
-        path = self._path(composition_id)
+        is_elsewhere = partial(self._is_elsewhere, composition_id)
+        return self._write(self._path(composition_id), content, sha256, is_elsewhere)
+
+    def write_pattern(self, composition_id: str, content: str, sha256: str) -> bool:
+        """Write a pattern file in place of the one with this hash; "" where there must be none.
+
+        Raises:
+            TracesError: it cannot be written.
+
+        """
+        return self._write(self._pattern_path(composition_id), content, sha256, lambda: False)
+
+    def _write(
+        self, path: Path, content: str, sha256: str, is_elsewhere: Callable[[], bool]
+    ) -> bool:
         try:
             with locked(self._compositions / ".learnt.lock"):
-                there = self.read(composition_id)
+                there = _text_of(path)
                 known = "" if there is None else _sha256(there)
-                if known != sha256 or self._is_elsewhere(composition_id):
+                if known != sha256 or is_elsewhere():
                     return False
                 replace_private_file(path, content.encode("utf-8", "replace"), durable=True)
                 return True
         except OSError as error:
             raise TracesError(f"{path}: cannot be written: {error.strerror or error}") from error
 
-    def write_pattern(self, composition_id: str, content: str) -> bool:
-        """Write the pattern file of a composition, unless there is one; return whether.
-
-        Raises:
-            TracesError: it cannot be written.
-
-        """
-        path = self._patterns / f"{self._path(composition_id).stem}.json"
-        if path.exists():
-            return False
-        try:
-            replace_private_file(path, content.encode("utf-8", "replace"), durable=True)
-        except OSError as error:
-            raise TracesError(f"{path}: cannot be written: {error.strerror or error}") from error
-        return True
+    def _pattern_path(self, composition_id: str) -> Path:
+        return self._patterns / self._path(composition_id).name
 
     def _path(self, composition_id: str) -> Path:
         if not _ID.fullmatch(composition_id):
@@ -342,6 +344,13 @@ class LearntFolder:
             (self._compositions / folder / f"{composition_id}.json").exists()
             for folder in STATUS_FOLDERS
         )
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def _sha256(text: str) -> str:

@@ -107,11 +107,13 @@ class FrontAsker:
 class Talk:
     """The person at the client behind one `tools/call`, as far as they can be asked.
 
-    `params` are those of the call, as the client sent them.
+    `params` are those of the call, as the client sent them; `connection_id` is the connection or
+    session that it came by, None for a call that stands alone.
     """
 
     front: Front
     params: Mapping[str, Any]
+    connection_id: str | None = None
 
     async def play(self, first: First, resume: Resume) -> Result:
         """Return the result of what `first` plays; as long as it asks, have the person answer."""

@@ -29,10 +29,16 @@ class Calls:
     """Answers `tools/call` for every client of one server."""
 
     def __init__(
-        self, orchestrator: Orchestrator, catalog: Catalog, stamp: Mapping[str, Any]
+        self,
+        orchestrator: Orchestrator,
+        catalog: Catalog,
+        stamp: Mapping[str, Any],
+        connection_id: str | None = None,
     ) -> None:
+        """`connection_id` stands for the one client that there is, where there is only one."""
         self._orchestrator = orchestrator
         self._catalog = catalog
+        self._connection_id = connection_id
         self._stamp = {types.SERVER_INFO_META_KEY: dict(stamp)}
         self._places = anyio.Semaphore(CONCURRENT_CALLS, fast_acquire=True)
 
@@ -57,6 +63,7 @@ class Calls:
             progress,
             wants_progress=wants_progress,
             front=front,
+            connection_id=self._connection_id if front.is_modern else front.session,
         )
         async with self._places:
             result = in_era_of(await _outcome(entry, call), is_modern=front.is_modern)

@@ -44,13 +44,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One `tools/call`; its `params` are as the client sent them."""
+    """One `tools/call`; its `params` are as the client sent them.
+
+    `connection_id` is the connection or session that it came by, None if it stands alone.
+    """
 
     orchestrator: Orchestrator
     params: Mapping[str, Any]
     progress: Progress
     wants_progress: bool
     front: Front
+    connection_id: str | None = None
 
     @property
     def arguments(self) -> Arguments:
@@ -158,7 +162,7 @@ async def _run_own(tool: OwnTool, call: Call) -> Result:
         call.orchestrator,
         checked(tool, call.arguments),
         call.progress,
-        Talk(call.front, call.params),
+        Talk(call.front, call.params, call.connection_id),
     )
 
 
@@ -243,5 +247,6 @@ async def _relay(tool: Tool, call: Call) -> Result:
         dict(call.params),
         call.front,
         on_progress=call.progress.on_progress if call.wants_progress else None,
+        connection_id=call.connection_id,
     )
     return results.relayed(result, any_value=call.front.is_modern)

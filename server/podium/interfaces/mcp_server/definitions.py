@@ -202,6 +202,34 @@ RESUME_EXECUTION = _definition(
     output=schemas.REPLY,
     annotations=_DOES_ANYTHING,
 )
+SAVE_COMPOSITION = _definition(
+    "save_composition",
+    "Save what was just done",
+    "Keep the call_tool calls of this conversation as a composition under a name: what varied "
+    "becomes params, what came from an earlier result stays connected. Use it once the task is "
+    "solved and the user wants to do it again. It is on trial until it has proved itself.",
+    properties={
+        "name": _name("What to call it, in the user's words."),
+        "description": {
+            "type": "string",
+            "maxLength": 1_000,
+            "description": "What it does, in a sentence.",
+        },
+        "user_id": _USER,
+        "conversation_id": {
+            **_CONVERSATION,
+            "description": "That of the calls; without one, those of this connection.",
+        },
+    },
+    required=("name",),
+    output=schemas.SAVED,
+    annotations={
+        "readOnlyHint": False,
+        "destructiveHint": False,
+        "idempotentHint": False,
+        "openWorldHint": False,
+    },
+)
 GIVE_FEEDBACK = _definition(
     "give_feedback",
     "Say whether an answer was right",

@@ -266,5 +266,6 @@ def _health(orchestrator: Orchestrator) -> dict[str, object]:
         "version": version("podium-mcp"),
         "upstreams": [status.to_dict() for status in orchestrator.statuses()],
         "faults": [fault.message for fault in orchestrator.faults[:SHOWN_FAULTS]],
+        "drifts": [drift.message for drift in orchestrator.drifts()[:SHOWN_FAULTS]],
         **orchestrator.workload(),
     }

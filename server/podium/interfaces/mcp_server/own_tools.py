@@ -12,7 +12,12 @@ from podium.interfaces.mcp_server.asking import Resume, Talk
 from podium.interfaces.mcp_server.definitions import Definition
 from podium.interfaces.mcp_server.progress import Progress
 from podium.interfaces.mcp_server.results import Result
-from podium.interfaces.mcp_server.texts import composition_line, execution_text, tool_line
+from podium.interfaces.mcp_server.texts import (
+    composition_line,
+    execution_text,
+    saved_text,
+    tool_line,
+)
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.orchestrator import Orchestrator
 
@@ -63,6 +68,7 @@ async def _process_request(
             arguments.get("context"),
             on_event=progress.on_event,
             asker=asker,
+            connection_id=talk.connection_id,
         )
 
     return await talk.play(first, _resume(orchestrator, arguments, progress))
@@ -151,7 +157,7 @@ async def _search_tools(
 
 
 async def _call_tool(
-    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, _talk: Talk
+    orchestrator: Orchestrator, arguments: Arguments, progress: Progress, talk: Talk
 ) -> Result:
     server_id, tool_id = arguments["server_id"], arguments["tool_id"]
     result = await orchestrator.call_tool(
@@ -162,6 +168,7 @@ async def _call_tool(
         conversation_id=arguments.get("conversation_id", ""),
         request=arguments.get("request"),
         on_progress=progress.on_progress,
+        connection_id=talk.connection_id,
     )
     return results.of_tool_result(server_id, tool_id, result)
 
@@ -177,6 +184,19 @@ async def _get_execution(
             hint="execution ids stand in the replies of process_request and execute_composition",
         )
     return results.answer({"execution": execution.to_dict()}, execution_text(execution))
+
+
+async def _save_composition(
+    orchestrator: Orchestrator, arguments: Arguments, _progress: Progress, talk: Talk
+) -> Result:
+    saved = await orchestrator.save_composition(
+        arguments["name"],
+        arguments.get("description", ""),
+        user_id=arguments.get("user_id", ""),
+        conversation_id=arguments.get("conversation_id", ""),
+        connection_id=talk.connection_id,
+    )
+    return results.answer(saved, saved_text(saved))
 
 
 async def _give_feedback(
@@ -215,5 +235,6 @@ OWN_TOOLS: tuple[OwnTool, ...] = (
     OwnTool(definitions.CALL_TOOL, _call_tool, _error_alone),
     OwnTool(definitions.GET_EXECUTION, _get_execution, _error_alone),
     OwnTool(definitions.RESUME_EXECUTION, _resume_execution, results.of_failed_request),
+    OwnTool(definitions.SAVE_COMPOSITION, _save_composition, _error_alone),
     OwnTool(definitions.GIVE_FEEDBACK, _give_feedback, _error_alone),
 )

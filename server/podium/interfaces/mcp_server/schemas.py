@@ -166,6 +166,26 @@ EXECUTION: Schema = answer_or_error(
     }
 )
 
+SAVED: Schema = answer_or_error(
+    {
+        "composition_id": {"type": "string"},
+        "status": {"type": "string"},
+        "composition": {"type": "object", "description": "Its file."},
+        "evidence": {
+            "type": "object",
+            "description": "Where each argument comes from, and what in it is fragile.",
+        },
+        "traces": {"type": "integer", "description": "Conversations that it was learnt from."},
+        "pattern": {
+            "type": ["object", "null"],
+            "description": "Words that it could answer, where they are known.",
+        },
+        "pattern_active": {"type": "boolean"},
+        "pattern_faults": {"type": "array", "items": {"type": "string"}},
+        "diff": {"type": "string"},
+    }
+)
+
 FEEDBACK: Schema = answer_or_error(
     {
         "execution_id": {"type": "string"},

@@ -38,7 +38,8 @@ INSTRUCTIONS = (
     "answers `no_match`, find a tool with search_tools and call it with call_tool. "
     "get_compositions lists what is prepared, execute_composition plays one with exact params, "
     "get_execution shows what a run did step by step, resume_execution answers its question or "
-    "plays a failed one on, give_feedback says whether the user found an answer right. "
+    "plays a failed one on, give_feedback says whether the user found an answer right, "
+    "save_composition keeps the call_tool calls of a conversation for the next time. "
     "Pass the conversation_id of a reply with the next request of the same conversation."
 )
 LISTS = "podium.lists"  # in the scope of an HTTP request: what stands for which list in its answer
@@ -71,7 +72,8 @@ class Desk:
     `server` speaks the protocol; `calls` is for those who know that a request is a plain call.
     """
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, connection_id: str | None = None) -> None:
+        """`connection_id` stands for the client, where all requests come from one."""
         self._orchestrator = orchestrator
         self._catalog = Catalog(orchestrator)
         self._relay = orchestrator.relay
@@ -109,7 +111,8 @@ class Desk:
             for method, (params_type, answer) in self._passing.answers.items():
                 self._answers[method] = answer
                 self._register(method, params_type)
-        self.calls = Calls(orchestrator, self._catalog, self.server.server_info_stamp)
+        stamp = self.server.server_info_stamp
+        self.calls = Calls(orchestrator, self._catalog, stamp, connection_id)
         # Replaces the telemetry spans, which nothing here exports (8 % of a small call).
         self.server.middleware[:] = [self._answer_in_full]
 
@@ -157,6 +160,7 @@ class Desk:
     async def _take_leave(self, session: Session) -> None:
         self._announcer.sessions.pop(session, None)
         self._relay.leave(session.session)
+        self._orchestrator.disconnected(session.session)
         for place in session.watched.values():
             await self._relay.unwatch(*place)
 

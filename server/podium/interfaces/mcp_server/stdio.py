@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import stat
 import sys
 from collections import deque
@@ -37,7 +38,8 @@ async def serve_stdio(orchestrator: Orchestrator, *, drain_seconds: float = 0.0)
     After a signal, calls in flight have `drain_seconds` to finish. Meanwhile stdout carries the
     protocol only: whatever else is printed goes to stderr.
     """
-    desk = Desk(orchestrator)
+    connection_id = secrets.token_urlsafe(16)
+    desk = Desk(orchestrator, connection_id)
     options = desk.server.create_initialization_options()
     async with _streams() as (incoming, outgoing), anyio.create_task_group() as calls:
         drain = Drain(incoming, outgoing)
@@ -46,6 +48,7 @@ async def serve_stdio(orchestrator: Orchestrator, *, drain_seconds: float = 0.0)
         async with ended_by_signals(partial(drain.finish, drain_seconds)):
             await desk.server.run(drain.incoming, drain.outgoing, options)
         calls.cancel_scope.cancel()
+    orchestrator.disconnected(connection_id)
 
 
 def _streams() -> AbstractAsyncContextManager[_Streams]:

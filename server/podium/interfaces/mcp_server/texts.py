@@ -24,6 +24,14 @@ def tool_line(tool: Tool) -> str:
     return f"{tool.full_name}({_signature(tool.input_schema)}) [{tool.effects}]: {about}"
 
 
+def saved_text(saved: Mapping[str, Any]) -> str:
+    """Return what was saved: `id(params)`, and what in it is a guess."""
+    composition, evidence = saved["composition"], saved["evidence"]
+    params = _signature(composition["input_schema"])
+    lines = [f"Saved as {saved['composition_id']}({params}); it proves itself from now on."]
+    return "\n".join([*lines, *(f"- {each}" for each in evidence.get("fragile", ()))])
+
+
 def _signature(schema: Mapping[str, Any]) -> str:
     """Return the argument names, those that may be left out with a question mark."""
     properties, required = schema.get("properties"), schema.get("required")

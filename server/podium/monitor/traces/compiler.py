@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from podium.domain.learning import Baseline
 from podium.domain.trace import Trace
 from podium.mapping.expressions import Evaluator
+from podium.monitor.statistics import tokens_of
 from podium.monitor.traces.cleaning import CleanTrace, Refusal, RefusedError, cleaned
 from podium.monitor.traces.composing import (
     Evidence,
@@ -63,8 +65,22 @@ def compile_traces(
         return Refusal("too_much_work", "there are too many ways to explain these calls")
     except RecursionError:
         return Refusal("too_large", "a value is nested too deeply")
-    evidence = replace(compiled.evidence, stable=stable, subsets=subsets)
+    cost = cost_of(recent)
+    evidence = replace(
+        compiled.evidence,
+        stable=stable,
+        subsets=subsets,
+        client_calls=cost.calls,
+        client_tokens=cost.tokens,
+    )
     return replace(compiled, evidence=evidence)
+
+
+def cost_of(traces: Sequence[Trace]) -> Baseline:
+    """Return what a conversation had cost its client on average, failed calls included."""
+    calls = [call for trace in traces for call in trace.calls]
+    tokens = sum(tokens_of(call.arguments) + tokens_of(call.value) for call in calls)
+    return Baseline(round(len(calls) / len(traces)), round(tokens / len(traces)))
 
 
 def _stability(

@@ -52,7 +52,8 @@ class Evidence:
     """Why a composition is believed.
 
     `stable` of `subsets`: leaving one trace out gives the same composition. `dropped` are calls
-    that it does not make. `fragile` says in sentences what to look at.
+    that it does not make. `fragile` says in sentences what to look at. `client_calls` and
+    `client_tokens` are what one conversation had cost its client, on average.
     """
 
     traces: tuple[str, ...]
@@ -63,6 +64,8 @@ class Evidence:
     fragile: tuple[str, ...]
     stable: int = 0
     subsets: int = 0
+    client_calls: int = 0
+    client_tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form."""

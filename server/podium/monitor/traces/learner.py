@@ -13,6 +13,7 @@ import anyio
 from anyio import to_thread
 
 from podium.domain.errors import NotLearntError
+from podium.domain.learning import Baseline
 from podium.domain.ports import Clock
 from podium.domain.trace import (
     Learnt,
@@ -27,12 +28,15 @@ from podium.monitor.traces.compiler import Compiled, Refusal, compile_traces
 from podium.monitor.traces.recorder import ConversationKey, Recorder
 
 MOST_TRACES = 8  # of one task that are compiled together
+MOST_PUT_OFF = 20  # conversations that are kept for the next start
 LEAST_CALLS = 2  # one call alone is no composition, the tool itself does
 ID_CHARACTERS = 64
+_PUT_OFF = ""  # in place of a task: what was not looked at yet
 
 ProposalStatus = Literal["proposed", "learnt", "edited", "gone", "refused"]
 """`learnt`: its file is in compositions/learning; `edited`: a person changed that file since;
 `gone`: it was promoted, moved or deleted, and is not written again by itself."""
+_THERE: frozenset[ProposalStatus] = frozenset({"learnt", "edited"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class LearnerSettings:
 
     is_enabled: bool = True
     traces_before_learning: int = 3  # then the file is written without being asked for
+    most_steps: int = 10  # that a composition may have to be played
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class Proposal:
     """What was learnt of one task.
 
     `diff` is from the file that is there to what the traces say now; "" where they agree.
-    `pattern_faults` is why the pattern cannot be active.
+    `pattern_faults` is why the pattern cannot be active, `is_pattern_active` whether its file is
+    there.
     """
 
     composition_id: str
@@ -58,7 +64,13 @@ class Proposal:
     traces: int
     pattern: dict[str, Any] | None = None
     pattern_faults: tuple[str, ...] = ()
+    is_pattern_active: bool = False
     diff: str = ""
+
+    @property
+    def baseline(self) -> Baseline:
+        """What one conversation had cost its client, on average."""
+        return Baseline(self.evidence.get("client_calls", 0), self.evidence.get("client_tokens", 0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form."""
@@ -70,6 +82,7 @@ class Proposal:
             "traces": self.traces,
             "pattern": self.pattern,
             "pattern_faults": list(self.pattern_faults),
+            "pattern_active": self.is_pattern_active,
             "diff": self.diff,
         }
 
@@ -99,6 +112,36 @@ class Learner:
         self._gate = gate
         self._settings = settings or LearnerSettings()
         self._turn = anyio.Lock()  # two sweeps at once would write one task twice
+
+    async def take_up(self) -> list[Proposal | Refusal]:
+        """Learn from the conversations that had ended when a program did; see `put_off`.
+
+        Raises:
+            TracesError: the store cannot be read or written.
+
+        """
+        async with self._turn:
+            waiting = await self._store.of_task(_PUT_OFF, MOST_PUT_OFF)
+        if not waiting:
+            return []
+        self.recorder.put_back(waiting)
+        outcomes = await self.sweep()
+        await self._store.forget(_PUT_OFF)  # not before: what breaks off is done again
+        return outcomes
+
+    async def put_off(self) -> None:
+        """Keep what is over for the next start: the program ends, and compiling takes a while.
+
+        Raises:
+            TracesError: the store cannot be written.
+
+        """
+        async with self._turn:
+            self.recorder.end_all()
+            ended = self.recorder.ended() if self._settings.is_enabled else self._forgotten()
+            for trace in ended[-MOST_PUT_OFF:]:
+                if _is_worth_learning(trace):
+                    await self._store.add(_PUT_OFF, trace)
 
     async def sweep(self) -> list[Proposal | Refusal]:
         """Learn from the conversations that are over; return what came of each.
@@ -198,13 +241,18 @@ class Learner:
         # One that was deleted and is accepted now is wanted again.
         file = await to_thread.run_sync(self._files.read, composition_id)
         known = "" if file is None else entry.sha256
-        proposal = await self._written(
-            replace(entry, sha256=known, is_accepted=True, is_refused=False)
+        pattern = await to_thread.run_sync(self._files.read_pattern, composition_id)
+        known_pattern = "" if pattern is None else entry.pattern_sha256
+        return await self._written(
+            replace(
+                entry,
+                sha256=known,
+                pattern_sha256=known_pattern,
+                is_accepted=True,
+                is_refused=False,
+            ),
+            with_pattern=with_pattern,
         )
-        if with_pattern and proposal.pattern is not None and not proposal.pattern_faults:
-            content = _text({"patterns": [proposal.pattern]})
-            await to_thread.run_sync(self._files.write_pattern, composition_id, content)
-        return proposal
 
     async def refuse(self, composition_id: str) -> None:
         """Never propose this task again; the file, if there is one, is left to the person.
@@ -220,7 +268,7 @@ class Learner:
     # --- one trace
 
     async def _learn(self, trace: Trace) -> Proposal | Refusal | None:
-        if sum(not call.is_error for call in trace.calls) < LEAST_CALLS:
+        if not _is_worth_learning(trace):
             return None
         task = task_of(trace)
         known = await self._record(task)
@@ -235,7 +283,7 @@ class Learner:
         learnt = self._learnt(task, compiled, known)
         is_ready = learnt.traces >= self._settings.traces_before_learning
         if learnt.is_accepted or is_ready:
-            return await self._written(learnt)
+            return await self._written(learnt, with_pattern=is_ready and _only_reads(trace))
         await self._store.keep(learnt)
         return await self._shown(learnt)
 
@@ -243,12 +291,13 @@ class Learner:
         """Return what a trace and earlier ones of its task become together."""
         earlier = await self._store.of_task(task_of(trace), MOST_TRACES - 1)
         others = [other for other in earlier if other.id != trace.id]
-        return await to_thread.run_sync(self._compile, others, trace)
+        # When the program ends nobody waits for it: the trace is kept for the next start.
+        return await to_thread.run_sync(self._compile, others, trace, abandon_on_cancel=True)
 
     def _compile(self, others: Sequence[Trace], trace: Trace) -> Compiled | Refusal:
         evaluator = self._make_evaluator()
         try:
-            return compiled_together(others, trace, evaluator)
+            return _bounded(compiled_together(others, trace, evaluator), self._settings.most_steps)
         finally:
             evaluator.close()
 
@@ -291,12 +340,26 @@ class Learner:
             updated_at=self._clock.now(),
         )
 
-    async def _written(self, entry: Learnt) -> Proposal:
-        """Write the file unless a person edited it, and keep the record."""
+    async def _written(self, entry: Learnt, *, with_pattern: bool) -> Proposal:
+        """Write the file unless a person edited it, its pattern if nothing is against it.
+
+        The record is kept with it. A pattern that is active already follows the file's params.
+        """
         if await self._write(entry):
             entry = replace(entry, sha256=_sha256(entry.content))
         await self._store.keep(entry)
-        return await self._shown(entry)
+        shown = await self._shown(entry)
+        if not (with_pattern or entry.pattern_sha256) or shown.status not in _THERE:
+            return shown
+        if shown.pattern is None or shown.pattern_faults:
+            return shown
+        content = _text({"patterns": [shown.pattern]})
+        if not await to_thread.run_sync(
+            self._files.write_pattern, entry.composition_id, content, entry.pattern_sha256
+        ):
+            return shown
+        await self._store.keep(replace(entry, pattern_sha256=_sha256(content)))
+        return replace(shown, is_pattern_active=True)
 
     async def _write(self, entry: Learnt) -> bool:
         return await to_thread.run_sync(
@@ -319,6 +382,7 @@ class Learner:
             entry.traces,
             entry.pattern,
             tuple(faults),
+            self._files.read_pattern(entry.composition_id) is not None,
             _diff(entry, file),
         )
 
@@ -343,6 +407,17 @@ def compiled_together(
         if isinstance(candidate, Compiled) and _is_same_task(candidate, alone):
             group, best = [other, *group], candidate
     return best
+
+
+def _bounded(compiled: Compiled | Refusal, most_steps: int) -> Compiled | Refusal:
+    steps = 0 if isinstance(compiled, Refusal) else len(compiled.composition["steps"])
+    if steps <= most_steps:
+        return compiled
+    return Refusal(
+        "too_many_steps",
+        f"it would have {steps} steps, and a composition may have {most_steps}",
+        "save a smaller task, or raise orchestrator.max_steps_per_composition in config.yaml",
+    )
 
 
 def _is_same_task(together: Compiled, alone: Compiled) -> bool:
@@ -380,6 +455,14 @@ def task_of(trace: Trace) -> str:
     Traces of two people never meet, since the values of one would stand in the file of the other.
     """
     return _sha256(json.dumps([trace.user_id, skeleton_of(trace)]))
+
+
+def _is_worth_learning(trace: Trace) -> bool:
+    return sum(not call.is_error for call in trace.calls) >= LEAST_CALLS
+
+
+def _only_reads(trace: Trace) -> bool:
+    return all(call.effects == "read" for call in trace.calls)
 
 
 def _name_of(known: Learnt) -> str:

@@ -16,6 +16,7 @@ LEAST_WORDS = 2  # of its own; a pattern of one word would take other requests
 REQUEST_CHARACTERS = 500  # nobody says a longer one again
 REGEX_SECONDS = 0.05
 _ENDS = " \t\n.?!…"
+_ANY_END = r"[\s.?!…]*"  # else the last value would take the question mark
 
 
 def proposed_pattern(
@@ -68,24 +69,28 @@ def _regex_of(words: Words, values: dict[str, Any], params: Sequence[Param]) -> 
     spans.sort()
     if any(one[1] > two[0] for one, two in pairwise(spans)):
         return None
-    shapes = {param.name: _shape(param) for param in params}
+    known = {param.name: param for param in params}
     text, done, literals = "^", len(request) - len(request.lstrip()), ""
     for start, end, name in spans:
-        text += _literal(request[done:start]) + f"(?P<{name}>{shapes[name]})"
+        shape = _shape(known[name], is_last=end == len(request))
+        text += _literal(request[done:start]) + f"(?P<{name}>{shape})"
         literals += f" {request[done:start]}"
         done = end
-    text += f"{_literal(request[done:])}$"
+    text += f"{_literal(request[done:])}{_ANY_END}$"
     literals += f" {request[done:]}"
     if len([word for word in literals.split() if any(map(str.isalpha, word))]) < LEAST_WORDS:
         return None
-    return text if _yields(text, request, values) else None
+    return text if _yields(text, words.request.strip(), values) else None
 
 
-def _shape(param: Param) -> str:
+def _shape(param: Param, *, is_last: bool) -> str:
+    """Return what a value looks like; one that ends the request leaves the signs behind it out."""
     texts = [str(value) for value in param.values.values()]
     if all(text.isdecimal() for text in texts):
         return r"\d+"
-    return r"\S+" if not any(char.isspace() for text in texts for char in text) else ".+?"
+    has_blanks = any(char.isspace() for text in texts for char in text)
+    piece = "." if has_blanks else r"\S"
+    return piece + (r"*[^\s.?!…]" if is_last else "+?")
 
 
 def _literal(text: str) -> str:

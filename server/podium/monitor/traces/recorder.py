@@ -39,6 +39,15 @@ class ConversationKey:
     conversation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A call as it may be kept, without secrets; `request` apart, `bytes` of its JSON."""
+
+    call: TracedCall
+    request: str
+    bytes: int
+
+
 @dataclass(slots=True)
 class _Open:
     id: str
@@ -58,9 +67,9 @@ def conversation_key(
     """
     if conversation_id:
         return ConversationKey(user_id, conversation_id)
-    return (
-        None if connection_id is None else ConversationKey(user_id, f"connection {connection_id}")
-    )
+    if connection_id is None:
+        return None
+    return ConversationKey(user_id, _of_connection(connection_id))
 
 
 class Recorder:
@@ -80,34 +89,59 @@ class Recorder:
         self._over: list[Trace] = []
 
     def note_request(self, key: ConversationKey | None, request: str) -> None:
-        """Take note of what a person asked and nothing answered: the next calls may be for that."""
-        if key is not None and request.strip():
-            self._at(key, request)
+        """Take note of what a person asked and nothing answered: the next calls may be for that.
+
+        The calls before are for something else, unless it was asked in the same words.
+        """
+        if key is None or not request.strip():
+            return
+        text = self._redactor.text(request.strip()[:REQUEST_CHARACTERS])
+        found = self._open.get(key)
+        if found is not None and found.calls and found.request != text:
+            self.end(key)
+        self._at(key, text)
 
     def record(self, key: ConversationKey | None, call: TracedCall) -> None:
         """Take a finished call into its conversation's trace; without a conversation, do nothing.
 
         Values are kept as they are, so they must not be changed afterwards.
         """
-        if key is None:
-            return
-        trace = self._at(key, call.request)
+        if key is not None:
+            self.keep(key, self.weighed(call))
+
+    def weighed(self, call: TracedCall) -> Weighed:
+        """Return a call as it may be kept: nothing of the recorder is changed, on any thread."""
+        size = _size(call.arguments) + _size(call.value)
+        request = self._redactor.text(call.request.strip()[:REQUEST_CHARACTERS])
+        if size > self._bounds.call_bytes:
+            return Weighed(_cut(call), request, size)
+        kept = replace(
+            call,
+            arguments=self._redactor.value(without_secrets(call.arguments)),
+            value=self._redactor.value(call.value),
+            request="",
+        )
+        return Weighed(kept, request, size)
+
+    def keep(self, key: ConversationKey, weighed: Weighed) -> None:
+        """Take a weighed call into its conversation's trace."""
+        trace = self._at(key, weighed.request)
         if len(trace.calls) >= self._bounds.calls:
             trace.is_whole = False
-            return
-        size = _size(call.arguments) + _size(call.value)
-        if size > self._bounds.call_bytes or trace.bytes + size > self._bounds.bytes:
-            trace.calls.append(replace(call, arguments={}, value=None, is_cut=True, request=""))
-            return
-        trace.bytes += size
-        trace.calls.append(
-            replace(
-                call,
-                arguments=self._redactor.value(without_secrets(call.arguments)),
-                value=self._redactor.value(call.value),
-                request="",
-            )
-        )
+        elif weighed.call.is_cut or trace.bytes + weighed.bytes > self._bounds.bytes:
+            trace.calls.append(_cut(weighed.call))
+        else:
+            trace.bytes += weighed.bytes
+            trace.calls.append(weighed.call)
+
+    def has_room(self, key: ConversationKey) -> bool:
+        """Return whether a conversation may have more calls, as far as is known."""
+        found = self._open.get(key)
+        return found is None or len(found.calls) < self._bounds.calls
+
+    def lose(self, key: ConversationKey) -> None:
+        """Take note that a call of a conversation could not be recorded."""
+        self._at(key, "").is_whole = False
 
     def current(self, key: ConversationKey | None) -> Trace | None:
         """Return the trace of a conversation as it stands, or None if it has no calls."""
@@ -118,6 +152,12 @@ class Recorder:
         """Take note that a conversation is over (its connection closed, its task was saved)."""
         if key is not None and (found := self._open.pop(key, None)) is not None:
             self._close(key, found)
+
+    def disconnect(self, connection_id: str) -> None:
+        """Take note that a connection is closed, and all that was only told by it is over."""
+        own = _of_connection(connection_id)
+        for key in [key for key in self._open if key.conversation_id == own]:
+            self.end(key)
 
     def end_all(self) -> None:
         """Take note that all conversations are over: the program ends."""
@@ -136,8 +176,7 @@ class Recorder:
         """Have traces that `ended` handed out handed out again."""
         self._over = [*traces, *self._over]
 
-    def _at(self, key: ConversationKey, request: str) -> _Open:
-        text = self._redactor.text(request.strip()[:REQUEST_CHARACTERS])
+    def _at(self, key: ConversationKey, text: str) -> _Open:
         found = self._open.get(key)
         if found is not None and text and found.request and text != found.request:
             self.end(key)
@@ -157,10 +196,19 @@ class Recorder:
             self._over.append(_trace(key, found))
 
 
+def _of_connection(connection_id: str) -> str:
+    return f"connection {connection_id}"
+
+
+def _cut(call: TracedCall) -> TracedCall:
+    return replace(call, arguments={}, value=None, is_cut=True, request="")
+
+
 def _trace(key: ConversationKey, found: _Open) -> Trace:
+    in_order = sorted(found.calls, key=lambda call: call.started_at)  # recorded as they ended
     return Trace(
         found.id,
-        tuple(found.calls),
+        tuple(in_order),
         key.user_id,
         key.conversation_id,
         found.request,
