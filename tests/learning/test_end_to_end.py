@@ -11,6 +11,7 @@ import pytest
 
 from podium import Orchestrator
 from podium.app import check_workspace
+from podium.cli.boundary import run
 from podium.domain.errors import RequestInvalidError, UnknownExecutionError
 from podium.domain.execution import Question
 from podium.interfaces.mcp_server import serve_http
@@ -81,7 +82,9 @@ async def test_another_process_that_moves_a_file_is_noticed_and_announced(
 ) -> None:
     async with workspace.served(era) as (client, heard):
         before = await names_of(client)
-        await podium(workspace, "compositions", "promote", "read_note")
+        promote = ["compositions", "promote", "read_note", "-w", str(workspace.folder)]
+        with anyio.fail_after(WAIT_SECONDS):
+            await anyio.run_process([sys.executable, "-m", "podium", *promote])
         await heard.wait()
         after = await names_of(client)
 
@@ -105,14 +108,6 @@ async def test_listeners_over_http_hear_of_a_promotion_and_of_a_withdrawal(
         tasks.cancel_scope.cancel()
 
     assert risen - fallen == {"read_note"}
-
-
-async def podium(workspace: Workspace, *arguments: str, code: int = 0) -> Any:
-    command = [sys.executable, "-m", "podium", *arguments, "--json", "-w", str(workspace.folder)]
-    with anyio.fail_after(WAIT_SECONDS):
-        done = await anyio.run_process(command, check=False)
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
 
 
 # --- in one process
@@ -371,19 +366,25 @@ async def test_a_step_that_keeps_failing_gets_a_stand_in_that_is_put_on_trial(
     assert workspace.files() == ON_TRIAL
 
 
-async def test_the_commands_decide_and_tell(workspace: Workspace) -> None:
-    played = await podium(workspace, "run", "read_note", "-p", "name=today")
-    said = await podium(workspace, "feedback", played["execution_id"], "bad", "--comment", "no")
-    (listed,) = await podium(workspace, "compositions")
-    promoted = await podium(workspace, "compositions", "promote", "read_note")
-    again = await podium(workspace, "compositions", "promote", "read_note")
-    (version,) = await podium(workspace, "compositions", "versions", "read_note")
-    changed = await podium(workspace, "compositions", "diff", "read_note", "1")
-    back = await podium(workspace, "compositions", "demote", "read_note")
-    rolled = await podium(workspace, "compositions", "rollback", "read_note", "1")
-    report = await podium(workspace, "compositions", "report", "read_note")
-    unknown = await podium(workspace, "compositions", "pin", "read_notes", code=2)
-    usage = await podium(workspace, "feedback", played["execution_id"], "so-so", code=2)
+def test_the_commands_decide_and_tell(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def podium(*arguments: str, code: int = 0) -> Any:
+        assert run([*arguments, "--json", "-w", str(workspace.folder)]) == code
+        return json.loads(capsys.readouterr().out)
+
+    played = podium("run", "read_note", "-p", "name=today")
+    said = podium("feedback", played["execution_id"], "bad", "--comment", "no")
+    (listed,) = podium("compositions")
+    promoted = podium("compositions", "promote", "read_note")
+    again = podium("compositions", "promote", "read_note")
+    (version,) = podium("compositions", "versions", "read_note")
+    changed = podium("compositions", "diff", "read_note", "1")
+    back = podium("compositions", "demote", "read_note")
+    rolled = podium("compositions", "rollback", "read_note", "1")
+    report = podium("compositions", "report", "read_note")
+    unknown = podium("compositions", "pin", "read_notes", code=2)
+    usage = podium("feedback", played["execution_id"], "so-so", code=2)
 
     assert said["verdict"] == "failure"
     assert (listed["id"], listed["status"], listed["runs"]) == ("read_note", "learning", 1)

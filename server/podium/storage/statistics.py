@@ -28,6 +28,8 @@ from podium.storage.statistics_batch import Batch, Parsed
 
 PRUNE_EVERY = 200  # executions
 
+_OF_THE_FILE = (sqlite3.OperationalError, OSError, StatisticsError)
+
 Work = Callable[[Batch], Any]
 
 
@@ -219,6 +221,9 @@ class SqliteStatistics:
     def _run(self, jobs: list[_Job]) -> None:
         try:
             self._transact(jobs)
+        except _OF_THE_FILE as error:  # all would fail alike, each after its wait
+            for job in jobs:
+                job.error = error
         except Exception as error:  # noqa: BLE001 - each caller is told
             if len(jobs) > 1:  # one of them cannot be done; the others shall not go with it
                 for job in jobs:
