@@ -534,14 +534,11 @@ class Orchestrator:
         tracing = self._stages.tracing
         if tracing is None:
             return False
-        # Whoever calls tools next may name the conversation of the reply, or none.
-        keys = [conversation_key(asked.user_id, asked.conversation_id, None)]
-        keys += [conversation_key(asked.user_id, "", connection_id)]
-        known = [key for key in keys if key is not None]
+        keys = _keys_of(asked.user_id, asked.conversation_id, connection_id)
         if is_answered:
-            tracing.answered(known)
+            tracing.answered(keys)
             return False
-        return await tracing.unanswered(known, asked.text)
+        return await tracing.unanswered(keys, asked.text)
 
     def disconnected(self, connection_id: str) -> None:
         """Take note that a client has gone: what it did by this connection is over."""
@@ -585,8 +582,8 @@ class Orchestrator:
 
         """
         _refuse_strange_ids(name, description, user_id, conversation_id)
-        key = conversation_key(user_id or "", conversation_id or "", connection_id)
-        return (await self.tracing.save(key, name or "", description or "")).to_dict()
+        keys = _keys_of(user_id or "", conversation_id or "", connection_id)
+        return (await self.tracing.save(keys, name or "", description or "")).to_dict()
 
     @property
     def learning(self) -> Learning:
@@ -880,6 +877,20 @@ def _note_result(record: StepRecord, result: Message) -> None:
     record.status = "failed" if result.get("isError") is True else "done"
     if result.get("resultType") == "input_required":
         record.status = "skipped"
+
+
+def _keys_of(
+    user_id: str, conversation_id: str, connection_id: str | None
+) -> list[ConversationKey]:
+    """Return the conversation of a request, and that of its connection.
+
+    Whoever calls tools around it may name the conversation, or none.
+    """
+    keys = (
+        conversation_key(user_id, conversation_id, None),
+        conversation_key(user_id, "", connection_id),
+    )
+    return [key for key in keys if key is not None]
 
 
 def _as_result(result: Message) -> ToolResult:

@@ -83,7 +83,7 @@ class Tracing:
         self._hashes: dict[str, tuple[Tool, str]] = {}
         self._revision = 0  # counts what was learnt
         self._flushed_at = clock.monotonic()
-        self._has_begun = False
+        self._has_begun = self._has_taken_up = False
         self._has_failed = False
         self._turn = anyio.Lock()
         self._stirred, self._hurried = anyio.Event(), anyio.Event()
@@ -104,7 +104,8 @@ class Tracing:
                 try:
                     await self._take_in()
                     await self._learner.put_off()
-                    await self._schemas.flush()
+                    if self._has_begun:  # else what was known before would be written over
+                        await self._schemas.flush()
                 except PodiumError as error:
                     logger.warning("what was done is not learnt: %s", error.message)
 
@@ -221,8 +222,10 @@ class Tracing:
         await self.settled()
         await self._learner.refuse(composition_id)
 
-    async def save(self, key: ConversationKey | None, name: str, description: str = "") -> Proposal:
-        """Keep what a conversation did under a name that its client gives.
+    async def save(
+        self, keys: Sequence[ConversationKey], name: str, description: str = ""
+    ) -> Proposal:
+        """Keep what a conversation did under a name; its calls are under the first key with any.
 
         Raises:
             NotLearntError: it has no calls, they make no composition, or the name is taken.
@@ -236,6 +239,7 @@ class Tracing:
             )
         async with self._turn:
             await self._round()  # what this conversation did before tells more of the same task
+            key = next((key for key in keys if self._recorder.current(key)), None)
             saved = await self._learner.save(key, name, description)
             await self._tell([saved])
         return saved
@@ -286,11 +290,13 @@ class Tracing:
         self._has_failed = True
 
     async def _round(self) -> None:
-        await self._take_in()
         if not self._has_begun:
             await self._schemas.load()
-            await self._tell(await self._learner.take_up())
             self._has_begun = True
+        await self._take_in()
+        if not self._has_taken_up:
+            await self._tell(await self._learner.take_up())
+            self._has_taken_up = True
         await self._tell(await self._learner.sweep())
         if self._clock.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self._flushed_at = self._clock.monotonic()

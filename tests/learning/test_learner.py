@@ -418,6 +418,68 @@ def test_beyond_so_many_conversations_the_oldest_ends() -> None:
     assert [trace.conversation_id for trace in recorder.ended()] == ["one"]
 
 
+def test_requests_without_calls_make_room_before_conversations_do() -> None:
+    recorder, _ = recorder_with(conversations=2)
+    recorder.record(ConversationKey("u", "one"), call("a", {}, 1))
+    for number in range(5):
+        recorder.note_request(ConversationKey("u", f"asked {number}"), "who are you")
+
+    assert recorder.ended() == []
+    assert recorder.current(ConversationKey("u", "one")) is not None
+
+
+def test_calls_made_before_a_request_that_nothing_answers_are_not_for_it() -> None:
+    recorder, _ = recorder_with()
+    key = ConversationKey("u", "c")
+    recorder.record(key, call("a", {}, 1))
+    recorder.note_request(key, "Montre le dossier DOS-1")
+    recorder.record(key, call("b", {}, 2))
+    recorder.note_request(key, "Montre le dossier DOS-1")
+    recorder.end_all()
+
+    ended = recorder.ended()
+
+    assert [(trace.request, len(trace.calls)) for trace in ended] == [
+        ("", 1),
+        ("Montre le dossier DOS-1", 1),
+    ]
+
+
+def test_a_connection_that_closes_ends_only_what_was_told_by_it_alone() -> None:
+    recorder, _ = recorder_with()
+    for conversation_id, connection_id in (("", "x"), ("", "y"), ("c", "x")):
+        key = conversation_key("u", conversation_id, connection_id)
+        recorder.record(key, call("a", {"by": f"{conversation_id}{connection_id}"}, 1))
+
+    recorder.disconnect("x")
+
+    assert [trace.calls[0].arguments for trace in recorder.ended()] == [{"by": "x"}]
+
+
+def test_a_call_that_could_not_be_recorded_makes_its_trace_unusable() -> None:
+    recorder, _ = recorder_with()
+    key = ConversationKey("u", "c")
+    recorder.record(key, call("a", {}, 1))
+    recorder.lose(key)
+
+    trace = recorder.current(key)
+
+    assert trace is not None
+    assert not trace.is_whole
+
+
+def test_calls_are_in_the_order_in_which_they_were_sent() -> None:
+    recorder, _ = recorder_with()
+    key = ConversationKey("u", "c")
+    for tool, started_at in (("late", 2.0), ("early", 1.0)):
+        recorder.record(key, replace(call(tool, {}, 1), started_at=started_at))
+
+    trace = recorder.current(key)
+
+    assert trace is not None
+    assert [each.tool_id for each in trace.calls] == ["early", "late"]
+
+
 def test_a_secret_argument_is_masked_wherever_it_is_nested() -> None:
     recorder, _ = recorder_with()
     key = ConversationKey("u", "c")

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from podium.domain.composition import Composition, StoredComposition
-from podium.domain.errors import UnknownExecutionError, UnknownServerError
+from podium.domain.errors import NotLearntError, UnknownExecutionError, UnknownServerError
 from podium.domain.execution import Event, Execution, Question, StepRecord
 from podium.domain.ports import NO_ANSWER, Asker
 from podium.domain.request import Reply
@@ -127,6 +127,8 @@ class FakeOrchestrator:
         self.tools = TOOLS
         self.waiting = "none"
         self.listeners: list[Callable[[], None]] = []
+        self.connections: list[str | None] = []  # by which each request came
+        self.gone: list[str] = []  # connections that are closed
 
     async def process_request(
         self,
@@ -137,7 +139,9 @@ class FakeOrchestrator:
         *,
         on_event: Any = None,
         asker: Asker | None = None,
+        connection_id: str | None = None,
     ) -> dict[str, Any]:
+        self.connections.append(connection_id)
         self.calls.append(("process_request", request, user_id, conversation_id, context))
         if request == "crash":
             raise RuntimeError("the secret of the house")
@@ -240,6 +244,31 @@ class FakeOrchestrator:
             await on_event(Event("execution_started", "exec_1", composition, total=1))
         return Reply("success", f"played {composition}", composition_id=composition).to_dict()
 
+    async def save_composition(
+        self, name: str, description: str = "", *, connection_id: str | None = None, **about: Any
+    ) -> dict[str, Any]:
+        self.connections.append(connection_id)
+        self.calls.append(("save_composition", name, description, about))
+        if name == "nothing":
+            raise NotLearntError("no calls were recorded", hint="call the tools first")
+        return {
+            "composition_id": name,
+            "status": "learnt",
+            "composition": {"id": name, "input_schema": {"type": "object", "properties": {}}},
+            "evidence": {"fragile": ["one conversation only"]},
+            "traces": 1,
+            "pattern": None,
+            "pattern_active": False,
+            "pattern_faults": [],
+            "diff": "",
+        }
+
+    def disconnected(self, connection_id: str) -> None:
+        self.gone.append(connection_id)
+
+    def drifts(self) -> list[Any]:
+        return []
+
     async def give_feedback(
         self, execution_id: str, rating: str, comment: str = "", user_id: str = ""
     ) -> dict[str, Any]:
@@ -268,8 +297,10 @@ class FakeOrchestrator:
         arguments: Mapping[str, Any] | None = None,
         *,
         on_progress: Any = None,
+        connection_id: str | None = None,
         **about: Any,
     ) -> ToolResult:
+        self.connections.append(connection_id)
         self.calls.append(("call_tool", server_id, tool_id, dict(arguments or {}), about))
         if server_id != "files":
             raise UnknownServerError(
@@ -286,8 +317,15 @@ class FakeOrchestrator:
         return ToolResult((text,))
 
     async def pass_on(
-        self, tool: Tool, params: dict[str, Any], _front: Any, *, on_progress: Any = None
+        self,
+        tool: Tool,
+        params: dict[str, Any],
+        _front: Any,
+        *,
+        on_progress: Any = None,
+        connection_id: str | None = None,
     ) -> dict[str, Any]:
+        self.connections.append(connection_id)
         self.calls.append(("pass_on", tool.full_name, params))
         if on_progress is not None:
             await on_progress(1.0, 4.0, "a quarter")

@@ -17,6 +17,7 @@ OWN = [
     "call_tool",
     "get_execution",
     "resume_execution",
+    "save_composition",
     "give_feedback",
 ]
 
@@ -189,6 +190,41 @@ async def test_an_unknown_server_is_a_tool_error_with_code_and_hint(near):
     assert result.is_error
     assert result.content[0].text == "no server is called 'fles'\ndid you mean 'files'?"
     assert result.structured_content["error"]["code"] == "unknown_server"
+
+
+async def test_what_was_done_is_saved_under_a_name_and_a_refusal_says_why(near):
+    async with near() as client:
+        saved = await client.call_tool("save_composition", {"name": "weekly"})
+        refused = await client.call_tool("save_composition", {"name": "nothing"})
+
+    assert saved.structured_content["composition_id"] == "weekly"
+    assert saved.content[0].text == (
+        "Saved as weekly(); it proves itself from now on.\n- one conversation only"
+    )
+    assert refused.is_error
+    assert refused.structured_content["error"]["code"] == "not_learnt"
+    assert refused.content[0].text == "no calls were recorded\ncall the tools first"
+
+
+async def test_the_calls_of_a_session_come_by_one_connection_and_its_end_is_told(orchestrator):
+    call = {"server_id": "files", "tool_id": "read_file"}
+    async with Client(mcp_server(orchestrator), mode="legacy") as client:
+        await client.call_tool("call_tool", call)
+        await client.call_tool("process_request", {"request": "x"})
+        await client.call_tool("save_composition", {"name": "weekly"})
+
+    (connection_id,) = set(orchestrator.connections)
+    assert connection_id
+    assert orchestrator.gone == [connection_id]
+
+
+async def test_a_call_without_a_session_stands_alone(orchestrator, serve_on_http):
+    call = {"server_id": "files", "tool_id": "read_file"}
+    async with serve_on_http(orchestrator) as url, Client(url) as client:
+        await client.call_tool("call_tool", call)
+        await client.call_tool("call_tool", call)
+
+    assert orchestrator.connections == [None, None]
 
 
 async def test_an_execution_is_shown_step_by_step(near):

@@ -167,19 +167,6 @@ class Learner:
         self.recorder.ended()
         return []
 
-    async def propose(self, key: ConversationKey | None) -> Proposal | Refusal:
-        """Return what the calls of a conversation so far would become; nothing is kept.
-
-        Raises:
-            NotLearntError: the conversation has no calls.
-
-        """
-        trace = self._current(key)
-        compiled = await self._compiled(trace)
-        if isinstance(compiled, Refusal):
-            return compiled
-        return await self._shown(self._learnt(task_of(trace), compiled, None))
-
     async def save(self, key: ConversationKey | None, name: str, description: str = "") -> Proposal:
         """Keep what a conversation did under a name that its client gives, as a learning file.
 

@@ -184,11 +184,16 @@ class Recorder:
         if found is None:
             found = self._open[key] = _Open(self._ids.new("trace"))
             while len(self._open) > self._bounds.conversations:
-                self.end(next(iter(self._open)))
+                self.end(self._oldest())
         found.request = found.request or text
         found.last_at = self._clock.now()
         self._open.move_to_end(key)
         return found
+
+    def _oldest(self) -> ConversationKey:
+        """Return what is given up for another: a request that nothing was called for, if any."""
+        *earlier, _latest = self._open.items()
+        return next((key for key, found in earlier if not found.calls), earlier[0][0])
 
     def _close(self, key: ConversationKey, found: _Open) -> None:
         # What nobody fetches is bounded as well.
