@@ -45,6 +45,8 @@ from podium.storage.shelf import FileShelf
 from podium.storage.statistics import SqliteStatistics
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
+from podium.storage.traces import LearntFolder
+from podium.synthesis import Makers, Synthesis
 from podium.upstreams.addresses import network_of
 from podium.upstreams.login import Show, log_in
 from podium.upstreams.oauth import Login
@@ -60,9 +62,15 @@ class Orchestrator(PlainOrchestrator):
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, config: str | Path = CONFIG_NAME, *, environ: Mapping[str, str] | None = None
+        cls,
+        config: str | Path = CONFIG_NAME,
+        *,
+        environ: Mapping[str, str] | None = None,
+        makers: Makers | None = None,
     ) -> AsyncIterator[Self]:
         """Open a workspace by its folder or its `config.yaml`; upstreams start when first needed.
+
+        `makers` make compositions for requests that nothing answers, in place of Podium's own.
 
         Raises:
             ConfigError: the configuration cannot be used.
@@ -152,6 +160,9 @@ class Orchestrator(PlainOrchestrator):
                     conversation_bounds=settings.conversations.bounds(),
                     understanding=understanding,
                     learning=learning,
+                    synthesis=_synthesis(
+                        settings, data, checker, journal, upstreams, clock, makers
+                    ),
                     checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
@@ -208,6 +219,32 @@ def _learning(
         journal=journal,
         upstreams=upstreams,
         known_tools=upstreams.tools,
+    )
+
+
+def _synthesis(
+    settings: Config,
+    data: WorkspaceData,
+    checker: Checker,
+    journal: SqliteJournal,
+    upstreams: UpstreamPool,
+    clock: SystemClock,
+    makers: Makers | None,
+) -> Synthesis | None:
+    options = settings.orchestrator
+    if not options.synthesis or makers is None:
+        return None
+    folders = options.compositions_path, options.intent_patterns_path
+    return Synthesis(
+        makers,
+        upstreams=upstreams,
+        known_tools=upstreams.tools,
+        past=journal,
+        library=data.compositions,
+        checker=checker,
+        clock=clock,
+        redactor=Redactor(settings.secrets),
+        files=LearntFolder(*map(settings.folder, folders)) if options.learning_enabled else None,
     )
 
 

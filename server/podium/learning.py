@@ -156,6 +156,19 @@ class Learning:
         )
         return choice.composition_id if choice else None
 
+    async def is_pinned(self, composition_id: str) -> bool:
+        """Return whether a person vouches for a composition."""
+        health = (await self._monitor.healths()).get(composition_id)
+        return health is not None and health.hold == "pinned"
+
+    async def adopt(self, execution: Execution) -> None:
+        """Take up the composition whose file was just made of an execution: it is its first run."""
+        async with self._turn:
+            await self._begin()
+            await self._take_up()
+            await self._monitor.begun_with(execution)
+        self.count(execution)
+
     def count(self, execution: Execution) -> None:
         """Hand over what has ended; it is counted soon, and once."""
         if len(self._waiting) < MOST_WAITING:

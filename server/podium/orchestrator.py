@@ -9,6 +9,7 @@ import anyio
 from pydantic import ValidationError
 
 from podium.answers.renderer import error_reply, no_match_reply, reply_of
+from podium.caution import Caution, was_asked
 from podium.compositions.checker import Checker
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.params import checked_params, params_schema
@@ -62,12 +63,14 @@ from podium.domain.versions import meaning_of
 from podium.execution.policy import leaves_doubt
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse, checked_request
+from podium.intents.context.deciding import intent_from
 from podium.intents.context.memory import ConversationMemory
 from podium.intents.runtime_lists import RuntimeLists
 from podium.intents.understanding import Patterns, Understanding
 from podium.learning import Learning
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
+from podium.synthesis import Synthesis, composition_made
 from podium.text.language import guess_language
 
 logger = logging.getLogger("podium")
@@ -100,6 +103,7 @@ class Stages:
     http: HttpLimits = field(default_factory=HttpLimits)
     faults: tuple[WorkspaceError, ...] = ()
     learning: Learning | None = None  # None: nothing is counted, and no composition moves
+    synthesis: Synthesis | None = None  # None: what no composition answers stays unanswered
 
 
 class Orchestrator:
@@ -110,6 +114,13 @@ class Orchestrator:
         self._plans = LibraryPlans(stages.compositions, stages.checker)
         self._offered: dict[str, tuple[StoredComposition, StoredComposition]] = {}
         self._memory = ConversationMemory(stages.conversations, stages.conversation_bounds)
+        self._caution = Caution(
+            upstreams=stages.upstreams,
+            evaluator=stages.runner.outside.evaluator,
+            library=stages.compositions,
+            is_pinned=self._is_pinned,
+            max_depth=stages.runner.settings.max_depth,
+        )
         self._dialogue = Dialogue(
             self,
             self._memory,
@@ -260,13 +271,23 @@ class Orchestrator:
         except PodiumError:
             return intent.type
 
+    async def made_for(
+        self, text: str, language: str, intent: Intent | None = None
+    ) -> tuple[Intent, ...]:
+        """Return intents with compositions made for a request; see `podium.synthesis`."""
+        if self._stages.synthesis is None:
+            return ()
+        return await self._stages.synthesis.intents(text, language, intent)
+
     async def play_intent(self, intent: Intent, turn: Turning, execution_id: str) -> Reply:
         """Play the composition that answers an intent; "" for an execution id makes a new one."""
         stored = None
         try:
             stored = await self._chosen_for(intent)
             params = checked_params(stored.composition, intent.params, is_strict=False)
-            plan = self._plan(stored, params)
+            plan = await self._caution.guarded(
+                self._plan(stored, params), stored, params, intent, turn.language
+            )
         except PodiumError as error:
             return error_reply(
                 error,
@@ -279,11 +300,12 @@ class Orchestrator:
             plan,
             params,
             turn.asked,
-            turn.known,
+            {**turn.known, "intent": intent.to_dict()},
             turn.on_event,
             turn.asker,
             intent=intent,
             execution_id=execution_id,
+            is_ours=self._stages.compositions.holds(stored),
         )
 
     async def play_on(self, execution_id: str, given: Mapping[str, Any], turn: Turning) -> Reply:
@@ -298,6 +320,8 @@ class Orchestrator:
         checkpoint = await self._claimed(execution_id)
         before = checkpoint.execution
         execution, is_ours = None, False
+        language = str(checkpoint.context.get("language", "en"))
+        intent = intent_from(checkpoint.context.get("intent"))
         try:
             params, answers = _apart(given, checkpoint)
             stored = self._stored(checkpoint.composition)
@@ -305,6 +329,9 @@ class Orchestrator:
             checked = checked_params(stored.composition, params, is_strict=True)
             plan = self._plan(stored, checked)
             is_ours = self._is_of_library(stored.composition)
+            if intent is not None and was_asked(checkpoint):
+                unproven = replace(stored, status="learning")
+                plan = await self._caution.guarded(plan, unproven, checked, intent, language)
             execution = replace(
                 before,
                 params=checked,
@@ -327,12 +354,12 @@ class Orchestrator:
             await self._stages.checkpoints.save(checkpoint)
             raise
         finally:
-            if execution is not None:
+            if execution is not None and not _is_made(execution, intent):
                 self._count(execution, is_ours=is_ours)
         if not execution.is_resumable:
             await self._stages.checkpoints.discard(execution.id)
-        intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
-        return reply_of(execution, intent, str(checkpoint.context.get("language", "en")))
+        await self._keep_made(plan.composition, execution, intent)
+        return reply_of(execution, intent, language)
 
     async def _claimed(self, execution_id: str) -> Checkpoint:
         checkpoint = await self._stages.checkpoints.claim(execution_id)
@@ -346,6 +373,8 @@ class Orchestrator:
 
     def _composition_for(self, intent: Intent) -> StoredComposition:
         library = self._stages.compositions
+        if intent.made is not None and not library.knows(intent.composition_id or ""):
+            return composition_made(intent.made)
         if intent.composition_id is not None:
             return library.get(intent.composition_id)
         if (stored := library.for_intent(intent.type)) is not None:
@@ -364,7 +393,7 @@ class Orchestrator:
 
         """
         first, learning = self._composition_for(intent), self._stages.learning
-        if learning is None:
+        if learning is None or not self._stages.compositions.holds(first):
             return first
         if intent.composition_id is not None:
             await learning.admit(first.id)
@@ -497,7 +526,9 @@ class Orchestrator:
         try:
             await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
         finally:
-            self._count(execution, is_ours=is_ours)
+            if not _is_made(execution, intent):
+                self._count(execution, is_ours=is_ours)
+        await self._keep_made(plan.composition, execution, intent)
         return reply_of(execution, intent, str(context["language"]))
 
     # --- learning
@@ -507,6 +538,23 @@ class Orchestrator:
         if self._stages.learning is not None:
             counted = execution if is_ours else replace(execution, composition_id="")
             self._stages.learning.count(counted)
+
+    async def _keep_made(
+        self, composition: Composition, execution: Execution, intent: Intent | None
+    ) -> None:
+        """Save a composition that was made for a request and did well; it is counted from then."""
+        if not _is_made(execution, intent):
+            return
+        synthesis, learning = self._stages.synthesis, self._stages.learning
+        is_kept = synthesis is not None and await synthesis.keep(composition, execution)
+        if learning is not None and is_kept:
+            await learning.adopt(execution)
+        else:
+            self._count(execution, is_ours=self._is_of_library(composition))
+
+    async def _is_pinned(self, composition_id: str) -> bool:
+        learning = self._stages.learning
+        return learning is not None and await learning.is_pinned(composition_id)
 
     @property
     def learning(self) -> Learning:
@@ -758,6 +806,11 @@ def _why_not(execution: Execution | None) -> str:
     if execution is not None and execution.status == "running":
         return "it is running"
     return "it is being played on already, or what it had done so far is no longer kept"
+
+
+def _is_made(execution: Execution, intent: Intent | None) -> bool:
+    """Return whether something that was made for a request has just done well."""
+    return intent is not None and intent.matched_by == "synthesis" and execution.status == "success"
 
 
 def _note_result(record: StepRecord, result: Message) -> None:

@@ -470,6 +470,23 @@ class Monitor:
         health, _ = await self._statistics.update(composition_id, decide)
         self._remember(composition_id, health)
 
+    async def begun_with(self, execution: Execution) -> None:
+        """Let the record of a composition begin with the run that it was made of.
+
+        After `look` has seen it, and before the run is counted.
+        """
+
+        def decide(health: Health | None) -> Decision:
+            since = execution.started_at
+            return health and replace(health, since=min(health.since, since)), ()
+
+        try:
+            health, _ = await self._statistics.update(execution.composition_id, decide)
+        except StatisticsError as error:
+            self._note_loss(error)
+            return
+        self._remember(execution.composition_id, health)
+
     # --- repair
 
     async def repairs(self, composition: Composition, known: Known) -> list[Proposal]:
