@@ -18,8 +18,13 @@ from anyio import to_thread
 
 from podium.compositions.checker import Checker
 from podium.compositions.library import CompositionLibrary
-from podium.domain.composition import Composition, CompositionExample, StoredComposition
-from podium.domain.errors import PodiumError
+from podium.domain.composition import (
+    Composition,
+    CompositionExample,
+    StoredComposition,
+    all_calls,
+)
+from podium.domain.errors import PodiumError, UnknownToolError
 from podium.domain.execution import Execution
 from podium.domain.intent import Intent
 from podium.domain.ports import Clock, PastPlans, Upstreams
@@ -32,13 +37,14 @@ from podium.mapping.coercion import coerce_arguments, schema_faults
 
 MOST_TOOLS = 2_000  # that a plan is made of
 GATHER_SECONDS = 5.0  # for servers never tried; then what is known has to do
-MAKE_SECONDS = 2.0  # for the drafts of one request; normally some 50 ms
+MAKE_SECONDS = 3.0  # for the drafts of one request; some 50 ms once what was served is learnt
 PAST_SECONDS = 60.0  # what was served before is looked up again after so long, at the earliest
 LEAST_CONFIDENCE = 0.5  # below it nothing is proposed
 NEAR = 0.05  # drafts whose confidence differs by no more are to be chosen from
 MOST_CHOICES = 3
 BASE_CHARACTERS = 47  # of an id, before the hash of what it does
 REQUEST_CHARACTERS = 1_000  # of a request kept in a file
+MADE = "(made)"  # stands for the file of a composition that has none
 
 logger = logging.getLogger("podium.synthesis")
 
@@ -196,8 +202,7 @@ class Synthesis:
         else:
             made = known.composition
         params = {**draft.params, **_of_schema(intent, made)}
-        findings = self._checker.check(StoredComposition(made, "learning", "(made)"), tools=live)
-        if any(finding.severity == "error" for finding in findings) or not _fit(params, made):
+        if not self._can_be_played(made, live) or not _fit(params, made):
             return None
         return Intent(
             type=made.intent_type or made.id,
@@ -208,6 +213,17 @@ class Synthesis:
             composition_id=made.id,
             made=None if known else _document(made),
         )
+
+    def _can_be_played(
+        self, composition: Composition, live: Mapping[tuple[str, str], Tool]
+    ) -> bool:
+        tools: dict[tuple[str, str], Tool | PodiumError] = {
+            (call.server_id, call.tool_id): UnknownToolError("there is no such tool")
+            for call in all_calls(composition.steps)
+        }
+        stored = StoredComposition(composition, "learning", MADE)
+        findings = self._checker.check(stored, tools={**tools, **live})
+        return all(finding.severity != "error" for finding in findings)
 
     def _file_of(self, composition: Composition, execution: Execution) -> str:
         words = execution.request[:REQUEST_CHARACTERS]
@@ -267,7 +283,7 @@ class _Bench:
 def composition_made(document: Mapping[str, Any]) -> StoredComposition:
     """Return the composition that an intent says was made for it."""
     composition = Composition.model_validate(document, by_alias=True, by_name=False)
-    return StoredComposition(composition, "learning", "(made)")
+    return StoredComposition(composition, "learning", MADE)
 
 
 def _document(composition: Composition) -> dict[str, Any]:
