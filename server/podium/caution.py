@@ -1,6 +1,6 @@
 """A plan to one that asks first: what is not proven changes nothing without a person's yes."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from podium.domain.composition import (
     Plan,
     StoredComposition,
 )
+from podium.domain.deed import Deed
 from podium.domain.execution import CONFIRM, Checkpoint
 from podium.domain.intent import Intent
 from podium.domain.ports import Upstreams
@@ -55,19 +56,12 @@ class Caution:
 
         A yes is for what was shown: with other params it is another question.
         """
-        if stored.status not in _UNPROVEN or await self._is_pinned(stored.id):
+        if not await self._is_unproven(stored):
             return plan
-        deeds = await foresee(
-            stored.composition,
-            params,
-            upstreams=self._upstreams,
-            evaluator=self._evaluator,
-            find=self._found,
-            max_depth=self._max_depth,
-        )
+        deeds = await self._deeds(stored, params)
         is_guess = intent.matched_by == "synthesis"
         is_sure = not is_guess or intent.confidence >= SURE
-        if is_sure and all(deed.effects == "read" for deed in deeds):
+        if is_sure and _only_read(deeds):
             return plan
         question = plan_question(
             deeds,
@@ -77,10 +71,33 @@ class Caution:
         )
         return replace(plan, confirm=question)
 
+    async def wants_a_yes(self, stored: StoredComposition) -> bool:
+        """Return whether a composition asks before it is played, whatever its params are."""
+        return await self._is_unproven(stored) and not _only_read(await self._deeds(stored, {}))
+
+    async def _is_unproven(self, stored: StoredComposition) -> bool:
+        return stored.status in _UNPROVEN and not await self._is_pinned(stored.id)
+
+    async def _deeds(
+        self, stored: StoredComposition, params: Mapping[str, Any]
+    ) -> tuple[Deed, ...]:
+        return await foresee(
+            stored.composition,
+            params,
+            upstreams=self._upstreams,
+            evaluator=self._evaluator,
+            find=self._found,
+            max_depth=self._max_depth,
+        )
+
     def _found(self, composition_id: str) -> Composition | None:
         if not self._library.knows(composition_id):
             return None
         return self._library.get(composition_id).composition
+
+
+def _only_read(deeds: Sequence[Deed]) -> bool:
+    return all(deed.effects == "read" for deed in deeds)
 
 
 def _comment(composition: Composition) -> list[str]:

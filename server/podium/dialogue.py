@@ -31,6 +31,7 @@ from podium.intents.context.moves import (
 )
 from podium.intents.context.preparing import prepare
 from podium.intents.context.references import PLACE
+from podium.intents.heuristics import ACT
 from podium.text.language import guess_language
 
 MAX_DECISIONS = 4  # of one request, when others answer the same question at the same moment
@@ -60,6 +61,10 @@ class Player(Protocol):
 
         The best one; several if one cannot say which; none if nothing good enough can be made.
         """
+        ...
+
+    async def asking_itself(self, intent: Intent) -> Intent | None:
+        """Return the intent if what answers it asks for a yes before it does anything."""
         ...
 
     async def play_intent(self, intent: Intent, turn: "Turning", execution_id: str) -> Reply:
@@ -142,6 +147,8 @@ class Dialogue:
                 now=self._now(),
             ),
         )
+        if isinstance(move, Ask) and move.guesses:
+            move = await self._guessed(move, turn)
         reply = await self._made(thread, move, turn)
         if reply is not None:
             return reply
@@ -201,6 +208,22 @@ class Dialogue:
             await self._cancel(other)
         turn = replace(turn, language=guess_language(reply.message))
         await self._remember(thread, reply, None, "", turn, ())
+
+    async def _guessed(self, ask: Ask, turn: Turning) -> Move:
+        """Return what to do about guesses: what asks by itself needs no question of ours.
+
+        Beside guesses that are not good, what can be made for the request may be meant.
+        """
+        text, best = turn.asked.text, ask.guesses[0]
+        if best.confidence >= ACT:
+            asking = await self._player.asking_itself(best) if len(ask.guesses) == 1 else None
+            return Play((Draft(asking, text),)) if asking is not None else ask
+        known = {self._player.composition_of(guess) for guess in ask.guesses}
+        made = await self._player.made_for(text, turn.language)
+        others = [intent for intent in made if intent.composition_id not in known]
+        if not others:
+            return ask
+        return which_of(text, (*ask.guesses, *others), turn.language, self._player.title_of)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now()).astimezone()

@@ -265,11 +265,14 @@ class Orchestrator:
             return None
 
     def title_of(self, intent: Intent) -> str:
-        """Return what people call what answers an intent."""
+        """Return what people call what answers an intent; of what was made for it, its tools."""
         try:
-            return self._composition_for(intent).composition.name or intent.type
+            composition = self._composition_for(intent).composition
         except PodiumError:
             return intent.type
+        if intent.matched_by == "synthesis":
+            return " → ".join(_calls(composition))
+        return composition.name or intent.type
 
     async def made_for(
         self, text: str, language: str, intent: Intent | None = None
@@ -278,6 +281,15 @@ class Orchestrator:
         if self._stages.synthesis is None:
             return ()
         return await self._stages.synthesis.intents(text, language, intent)
+
+    async def asking_itself(self, intent: Intent) -> Intent | None:
+        """Return the intent if what answers it asks for a yes before it does anything."""
+        try:
+            stored = self._composition_for(intent)
+        except PodiumError:
+            return None
+        is_asking = await self._caution.wants_a_yes(stored)
+        return replace(intent, composition_id=stored.id) if is_asking else None
 
     async def play_intent(self, intent: Intent, turn: Turning, execution_id: str) -> Reply:
         """Play the composition that answers an intent; "" for an execution id makes a new one."""

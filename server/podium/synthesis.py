@@ -42,7 +42,8 @@ PAST_SECONDS = 60.0  # what was served before is looked up again after so long, 
 LEAST_CONFIDENCE = 0.5  # below it nothing is proposed
 NEAR = 0.05  # drafts whose confidence differs by no more are to be chosen from
 MOST_CHOICES = 3
-BASE_CHARACTERS = 47  # of an id, before the hash of what it does
+BASE_CHARACTERS = 55  # of an id, before the hash of what it does
+HASH_CHARACTERS = 8
 REQUEST_CHARACTERS = 1_000  # of a request kept in a file
 MADE = "(made)"  # stands for the file of a composition that has none
 
@@ -191,7 +192,7 @@ class Synthesis:
         composition = draft.composition
         if intent is not None:
             composition = composition.model_copy(update={"intent_type": intent.type})
-        suffix = f"_{meaning_of(composition)}"
+        suffix = f"_{meaning_of(composition)[:HASH_CHARACTERS]}"
         known = next((each for each in self._library.all() if each.id.endswith(suffix)), None)
         if known is None:
             id_ = composition.id[:BASE_CHARACTERS] + suffix
@@ -267,6 +268,11 @@ class _Bench:
             sketcher.learn(plan for key, plan in known.items() if key not in self._learnt)
             self._learnt = frozenset(known)
             return planner.plan(text, language, tools, sketcher.sketch(text))
+        except Exception:
+            # A boundary like that round a step: the makers may be anybody's, and that nothing can
+            # be made is no error of the request.
+            logger.exception("making a composition failed unexpectedly")
+            return ()
         finally:
             self._at_work.release()
 

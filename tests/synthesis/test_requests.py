@@ -8,7 +8,7 @@ import pytest
 
 from podium import Orchestrator
 from podium.domain.execution import CONFIRM
-from tests.synthesis.workspaces import Workspace
+from tests.synthesis.workspaces import READ, Workspace
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -123,14 +123,17 @@ async def test_two_drafts_about_as_good_with_other_tools_are_chosen_from(
         done = await say(podium, "1")
 
     assert asked["question"]["kind"] == "choice"
-    assert asked["question"]["schema"]["enum"] == ["Size of a file (a.txt)", "Search (a.txt)"]
+    assert asked["question"]["schema"]["enum"] == [
+        "files.file_info (a.txt)",
+        "files.search_files (a.txt)",
+    ]
     assert (done["status"], done["data"]["message"]) == ("success", "5")
 
 
 @pytest.mark.parametrize(
     "request_",
-    ["tell me a joke", "something with a.txt", "wipe everything", "how long is 7"],
-    ids=["no draft", "unsure", "not sound", "params unfit"],
+    ["tell me a joke", "something with a.txt", "wipe everything", "how long is 7", "make it fail"],
+    ids=["no draft", "unsure", "not sound", "params unfit", "a planner that fails"],
 )
 async def test_without_a_good_draft_it_is_as_if_there_was_no_synthesis(
     workspace: Workspace, request_: str
@@ -141,6 +144,24 @@ async def test_without_a_good_draft_it_is_as_if_there_was_no_synthesis(
 
     assert (reply["status"], reply["question"]) == ("no_match", None)
     assert played == []
+
+
+async def test_beside_a_poor_guess_what_can_be_made_may_be_meant(workspace: Workspace) -> None:
+    example = {"request": "read the file a.txt", "params": {"file": "a.txt"}}
+    known = {"id": "known", "name": "read the file a.txt", "intent_type": "known"}
+    workspace.write("templates", {**READ, **known, "examples": [example]})
+
+    async with workspace.open() as podium:
+        guessed = podium.analyse('search for "note" in the files')
+        asked = await say(podium, 'search for "note" in the files')
+        done = await say(podium, "2")
+
+    assert [each.intent.type for each in guessed.choices] == ["known"]
+    assert asked["question"]["schema"]["enum"] == [
+        "read the file a.txt (note)",
+        "files.search_files (note)",
+    ]
+    assert (done["status"], done["intent"]["matched_by"]) == ("success", "synthesis")
 
 
 async def test_a_draft_that_fails_the_checker_gives_way_to_the_next(workspace: Workspace) -> None:
@@ -251,12 +272,11 @@ async def test_the_same_plan_made_twice_is_one_file_and_what_writes_is_asked_abo
         first = await say(podium, "yes")
         (workspace.documents / "b.txt").unlink()
         asked = await say(podium, "duplique le fichier a.txt sous le nom b.txt", "c2")
-        while asked["question"] and not asked["question"]["id"].startswith(CONFIRM):
-            asked = await say(podium, "oui", "c2")
         before = workspace.text_of("b.txt")
         second = await say(podium, "oui", "c2")
 
     assert first["composition_id"] == second["composition_id"]
+    assert asked["question"]["id"].startswith(CONFIRM)
     assert (asked["status"], before) == ("needs_input", None)
     assert len(workspace.learning()) == 1
     assert workspace.text_of("b.txt") == "five!"
@@ -313,14 +333,13 @@ async def test_a_no_counts_for_nothing_and_a_pin_needs_no_yes(workspace: Workspa
         done = await say(podium, "yes")
         composition = done["composition_id"]
         asked = await say(podium, "duplicate a.txt as b.txt", "c2")
-        while asked["question"] and not asked["question"]["id"].startswith(CONFIRM):
-            asked = await say(podium, "oui", "c2")
         await say(podium, "no", "c2")
         report = await podium.learning.report(composition)
         await podium.learning.command(composition, "pin")
         pinned = await say(podium, "again")
 
-    assert asked["status"] == "needs_input"
+    assert asked["intent"]["matched_by"] == "heuristic"
+    assert asked["question"]["id"].startswith(CONFIRM)
     assert (report["evidence"]["successes"], report["evidence"]["failures"]) == (1, 0)
     assert pinned["status"] == "success"
 

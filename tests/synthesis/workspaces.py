@@ -69,6 +69,8 @@ class Scripted:
         names = tuple(tool.full_name for tool in tools)
         self.asked.append((request, language, names, sketch))
         self.go.wait(60)
+        if request == "make it fail":
+            raise RuntimeError("as it should")
         return tuple(_draft(*each) for each in DRAFTS["requests"].get(request, ()))
 
 

@@ -345,7 +345,7 @@ def which_of(request: str, intents: Sequence[Intent], language: str, title_of: T
     """Return the question what is meant: one guess is to be confirmed, of several one chosen."""
     labels = [_label_of(intent, title_of, language) for intent in intents]
     if len(intents) == 1:
-        return _to_confirm(intents[0], request, language, title_of)
+        return replace(_to_confirm(intents[0], request, language, title_of), guesses=tuple(intents))
     options = tuple(
         Option(
             label=label if labels.count(label) == 1 else f"{label} [{intent.type}]",
@@ -354,7 +354,7 @@ def which_of(request: str, intents: Sequence[Intent], language: str, title_of: T
         )
         for label, intent in zip(labels, intents, strict=True)
     )
-    return Ask(choice_of_intents("intent", "meant", options, language))
+    return Ask(choice_of_intents("intent", "meant", options, language), tuple(intents))
 
 
 def _with_what_is_told(
