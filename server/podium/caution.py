@@ -56,10 +56,10 @@ class Caution:
 
         A yes is for what was shown: with other params it is another question.
         """
-        if not await self._is_unproven(stored):
+        is_guess = intent.matched_by == "synthesis"  # that it is meant, however well it does
+        if not is_guess and not await self._is_unproven(stored):
             return plan
         deeds = await self._deeds(stored, params)
-        is_guess = intent.matched_by == "synthesis"
         is_sure = not is_guess or intent.confidence >= SURE
         if is_sure and _only_read(deeds):
             return plan

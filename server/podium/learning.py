@@ -90,6 +90,7 @@ class Learning:
         self._known_tools = known_tools
         self._listeners: list[Listener] = []
         self._waiting: deque[Execution] = deque()
+        self._adopted: deque[Execution] = deque()
         self._troubled: dict[str, None] = {}
         self._meanings: dict[str, _Known] = {}
         self._has_begun = False
@@ -110,7 +111,7 @@ class Learning:
     async def aclose(self) -> None:
         """Count what was handed over, as far as there is time, and stop."""
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            if self._waiting:
+            if self._waiting or self._adopted:
                 await self.settled()
             self._scope.cancel()
             async with self._turn:  # what is being counted comes to its end
@@ -161,13 +162,11 @@ class Learning:
         health = (await self._monitor.healths()).get(composition_id)
         return health is not None and health.hold == "pinned"
 
-    async def adopt(self, execution: Execution) -> None:
-        """Take up the composition whose file was just made of an execution: it is its first run."""
-        async with self._turn:
-            await self._begin()
-            await self._take_up()
-            await self._monitor.begun_with(execution)
-        self.count(execution)
+    def adopt(self, execution: Execution) -> None:
+        """Hand over an execution that a composition's file was just made of: its first run."""
+        if len(self._adopted) < MOST_WAITING:
+            self._adopted.append(execution)
+        self._stirred.set()
 
     def count(self, execution: Execution) -> None:
         """Hand over what has ended; it is counted soon, and once."""
@@ -284,6 +283,7 @@ class Learning:
         if not self._has_caught_up:
             self._has_caught_up = True
             await self._catch_up()
+        await self._adopt()
         while batch := self._batch():
             with anyio.CancelScope(shield=True):  # else they would be lost until the next start
                 async with anyio.create_task_group() as tasks:
@@ -310,6 +310,16 @@ class Learning:
         self._is_stale = True
         await self._take_up()
         self._has_begun = True
+
+    async def _adopt(self) -> None:
+        """Take up the files that executions became, and let their records begin with these."""
+        if not self._adopted:
+            return
+        await self._take_up()
+        while self._adopted:
+            execution = self._adopted.popleft()
+            await self._monitor.begun_with(execution)
+            self._waiting.append(execution)
 
     async def _catch_up(self) -> None:
         try:

@@ -560,7 +560,7 @@ class Orchestrator:
         synthesis, learning = self._stages.synthesis, self._stages.learning
         is_kept = synthesis is not None and await synthesis.keep(composition, execution)
         if learning is not None and is_kept:
-            await learning.adopt(execution)
+            learning.adopt(execution)
         else:
             self._count(execution, is_ours=self._is_of_library(composition))
 

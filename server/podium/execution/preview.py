@@ -3,6 +3,7 @@
 Nothing is called; upstreams are only asked how they describe their tools.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -141,17 +142,21 @@ class _Preview:
         return arguments, sources
 
     def _value(self, source: str, known: Mapping[str, Any]) -> Any:
-        """Return what an expression gives whatever the steps return; MISSING if that decides."""
+        """Return what an expression gives here and now and always; MISSING if that is not known.
+
+        A transformer may give something else each time.
+        """
         try:
             expression = parse(source)
-            is_known = expression.names <= known.keys() and not (
-                expression.whole_scope or expression.variables
-            )
-            return self.evaluator.evaluate(expression, known) if is_known else MISSING
+            reads_more = expression.whole_scope or expression.variables or expression.functions
+            if reads_more or not expression.names <= known.keys() or _CHANGING.search(source):
+                return MISSING
+            return self.evaluator.evaluate(expression, known)
         except PodiumError:
             return MISSING
 
 
+_CHANGING = re.compile(r"\$(?:now|millis|random|shuffle)\b")
 _SURE_BODIES = frozenset({"steps", "parallel", "repeat", "try", "finally"})
 
 

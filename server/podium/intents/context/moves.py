@@ -64,7 +64,7 @@ class Play:
 class Ask:
     """Ask this.
 
-    `guesses` are the intents that it is about, the likeliest first, where only words speak for them.
+    `guesses` are the intents that it is about where only words speak for them, likeliest first.
     """
 
     unclear: Unclear
