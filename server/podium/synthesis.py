@@ -19,9 +19,11 @@ from anyio import to_thread
 from podium.compositions.checker import Checker
 from podium.compositions.library import CompositionLibrary
 from podium.domain.composition import (
+    Alternative,
     Composition,
     CompositionExample,
     StoredComposition,
+    ToolStep,
     all_calls,
 )
 from podium.domain.errors import PodiumError, UnknownToolError
@@ -224,7 +226,8 @@ class Synthesis:
         }
         stored = StoredComposition(composition, "learning", MADE)
         findings = self._checker.check(stored, tools={**tools, **live})
-        return all(finding.severity != "error" for finding in findings)
+        is_sound = all(finding.severity != "error" for finding in findings)
+        return is_sound and _leaves_effects_to_tools(composition, live)
 
     def _file_of(self, composition: Composition, execution: Execution) -> str:
         words = execution.request[:REQUEST_CHARACTERS]
@@ -290,6 +293,21 @@ def composition_made(document: Mapping[str, Any]) -> StoredComposition:
     """Return the composition that an intent says was made for it."""
     composition = Composition.model_validate(document, by_alias=True, by_name=False)
     return StoredComposition(composition, "learning", MADE)
+
+
+def _leaves_effects_to_tools(
+    composition: Composition, live: Mapping[tuple[str, str], Tool]
+) -> bool:
+    """Return whether nothing is said to be milder, or stronger, than the tools say themselves.
+
+    A person may overrule a tool in a file; what was made for a request may not.
+    """
+    said = {
+        (call.server_id, call.tool_id, call.effects)
+        for call in all_calls(composition.steps)
+        if isinstance(call, ToolStep | Alternative) and call.effects is not None
+    }
+    return all(live[server, tool].effects == effects for server, tool, effects in said)
 
 
 def _document(composition: Composition) -> dict[str, Any]:

@@ -132,8 +132,15 @@ async def test_two_drafts_about_as_good_with_other_tools_are_chosen_from(
 
 @pytest.mark.parametrize(
     "request_",
-    ["tell me a joke", "something with a.txt", "wipe everything", "how long is 7", "make it fail"],
-    ids=["no draft", "unsure", "not sound", "params unfit", "a planner that fails"],
+    [
+        "tell me a joke",
+        "something with a.txt",
+        "wipe everything",
+        "how long is 7",
+        "empty a.txt",
+        "make it fail",
+    ],
+    ids=["none", "unsure", "not sound", "params unfit", "a write called a read", "a bug"],
 )
 async def test_without_a_good_draft_it_is_as_if_there_was_no_synthesis(
     workspace: Workspace, request_: str

@@ -73,7 +73,8 @@ ORDER BY started_at DESC, rowid DESC LIMIT :limit
 _PAST_PLANS = """
 SELECT e.id, e.composition_id, e.user_id, e.conversation_id, e.request, e.params,
     s.server_id, s.tool_id, MIN(s.started_at) AS first_at, MIN(s.rowid) AS first_row
-FROM (SELECT * FROM executions WHERE status = 'success' AND request <> ''
+FROM (SELECT id, composition_id, user_id, conversation_id, request, params, started_at
+    FROM executions WHERE status = 'success' AND request <> ''
     ORDER BY started_at DESC, rowid DESC LIMIT :limit) AS e
 JOIN steps AS s ON s.execution_id = e.id
 WHERE s.tool_id <> '' AND s.status = 'done' AND s.kind <> 'undo'
