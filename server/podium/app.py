@@ -53,6 +53,7 @@ from podium.storage.statistics import SqliteStatistics
 from podium.storage.system import RandomIds, SystemClock
 from podium.storage.tokens import TokenFolder
 from podium.storage.traces import LearntFolder, SqliteTraces
+from podium.synthesis import Makers, Synthesis
 from podium.tracing import Tracing
 from podium.upstreams.addresses import network_of
 from podium.upstreams.login import Show, log_in
@@ -69,9 +70,15 @@ class Orchestrator(PlainOrchestrator):
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, config: str | Path = CONFIG_NAME, *, environ: Mapping[str, str] | None = None
+        cls,
+        config: str | Path = CONFIG_NAME,
+        *,
+        environ: Mapping[str, str] | None = None,
+        makers: Makers | None = None,
     ) -> AsyncIterator[Self]:
         """Open a workspace by its folder or its `config.yaml`; upstreams start when first needed.
+
+        `makers` make compositions for requests that nothing answers, in place of Podium's own.
 
         Raises:
             ConfigError: the configuration cannot be used.
@@ -171,6 +178,9 @@ class Orchestrator(PlainOrchestrator):
                     understanding=understanding,
                     learning=learning,
                     tracing=tracing,
+                    synthesis=_synthesis(
+                        settings, data, checker, journal, upstreams, clock, makers
+                    ),
                     checkpoints=checkpoints,
                     transformers=data.transformers,
                     clock=clock,
@@ -280,6 +290,32 @@ def _tracing(
         clock=clock,
         is_enabled=options.learning_enabled,
         on_learnt=serve,
+    )
+
+
+def _synthesis(
+    settings: Config,
+    data: WorkspaceData,
+    checker: Checker,
+    journal: SqliteJournal,
+    upstreams: UpstreamPool,
+    clock: SystemClock,
+    makers: Makers | None,
+) -> Synthesis | None:
+    options = settings.orchestrator
+    if not options.synthesis or makers is None:
+        return None
+    folders = options.compositions_path, options.intent_patterns_path
+    return Synthesis(
+        makers,
+        upstreams=upstreams,
+        known_tools=upstreams.tools,
+        past=journal,
+        library=data.compositions,
+        checker=checker,
+        clock=clock,
+        redactor=Redactor(settings.secrets),
+        files=LearntFolder(*map(settings.folder, folders)) if options.learning_enabled else None,
     )
 
 

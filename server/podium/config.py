@@ -62,6 +62,9 @@ class OrchestratorSection(FileModel):
     max_retries: int = Field(
         3, ge=0, le=20, description="Retries of a step, after its first attempt."
     )
+    synthesis: bool = Field(
+        default=True, description="Make a composition for a request that none answers."
+    )
     learning_enabled: bool = Field(default=True, description="Learn compositions from what worked.")
     min_success_rate: float = Field(
         0.7, ge=0, le=1, description="Success rate needed for promotion."

@@ -15,7 +15,7 @@ from podium.domain.ports import Asker, Clock, EventListener, Ids, Journal
 from podium.domain.request import Reply, Request
 from podium.execution.recorder import Recorder
 from podium.intents.context import wording
-from podium.intents.context.deciding import answer, decide, intent_data, intent_from
+from podium.intents.context.deciding import answer, decide, intent_data, intent_from, which_of
 from podium.intents.context.history import from_context, with_reply
 from podium.intents.context.memory import ConversationMemory, Thread
 from podium.intents.context.moves import (
@@ -30,6 +30,8 @@ from podium.intents.context.moves import (
     Unclear,
 )
 from podium.intents.context.preparing import prepare
+from podium.intents.context.references import PLACE
+from podium.intents.heuristics import ACT
 from podium.text.language import guess_language
 
 MAX_DECISIONS = 4  # of one request, when others answer the same question at the same moment
@@ -50,6 +52,19 @@ class Player(Protocol):
 
     def title_of(self, intent: Intent) -> str:
         """Return what people call what answers an intent."""
+        ...
+
+    async def made_for(
+        self, text: str, language: str, intent: Intent | None = None
+    ) -> tuple[Intent, ...]:
+        """Return intents with compositions made for a request, or for an intent nothing answers.
+
+        The best one; several if one cannot say which; none if nothing good enough can be made.
+        """
+        ...
+
+    async def asking_itself(self, intent: Intent) -> Intent | None:
+        """Return the intent if what answers it asks for a yes before it does anything."""
         ...
 
     async def play_intent(self, intent: Intent, turn: "Turning", execution_id: str) -> Reply:
@@ -109,17 +124,8 @@ class Dialogue:
         self._clock = clock
         self._ids = ids
 
-    async def turn(
-        self,
-        thread: Thread,
-        turn: Turning,
-        reading: Analysis,
-        fallback: Callable[[], Intent | None],
-    ) -> Reply | None:
-        """Answer a request in its conversation; None if nothing of it is understood.
-
-        `fallback` gives the intent that serves what nothing else does, if there is one.
-        """
+    async def turn(self, thread: Thread, turn: Turning, reading: Analysis) -> Reply | None:
+        """Answer a request in its conversation; None if nothing of it is understood."""
         move = await self._decided(
             thread,
             lambda state: decide(
@@ -132,10 +138,23 @@ class Dialogue:
                 now=self._now(),
             ),
         )
-        reply = await self._made(thread, move, turn)
-        if reply is not None:
-            return reply
-        intent = fallback()
+        if isinstance(move, Ask) and move.guesses:
+            move = await self._guessed(move, turn)
+        return await self._made(thread, move, turn)
+
+    async def improvised(
+        self, thread: Thread, turn: Turning, fallback: Callable[[], Intent | None]
+    ) -> Reply | None:
+        """Answer what is not understood with something made for it; None if nothing can be.
+
+        `fallback` gives the intent that serves what nothing else does, if there is one.
+        """
+        text, language = turn.asked.text, turn.language
+        made = await self._player.made_for(text, language)
+        if len(made) > 1:
+            asked = which_of(text, made, language, self._player.title_of)
+            return await self._ask(thread, asked.unclear, turn)
+        intent = made[0] if made else fallback()
         if intent is None:
             return None
         return await self._play(thread, (Draft(intent, turn.asked.text),), turn)
@@ -186,6 +205,22 @@ class Dialogue:
             await self._cancel(other)
         turn = replace(turn, language=guess_language(reply.message))
         await self._remember(thread, reply, None, "", turn, ())
+
+    async def _guessed(self, ask: Ask, turn: Turning) -> Move:
+        """Return what to do about guesses: what asks by itself needs no question of ours.
+
+        Beside guesses that are not good, what can be made for the request may be meant.
+        """
+        text, best = turn.asked.text, ask.guesses[0]
+        if best.confidence >= ACT:
+            asking = await self._player.asking_itself(best) if len(ask.guesses) == 1 else None
+            return Play((Draft(asking, text),)) if asking is not None else ask
+        known = {self._player.composition_of(guess) for guess in ask.guesses}
+        made = await self._player.made_for(text, turn.language)
+        others = [intent for intent in made if intent.composition_id not in known]
+        if not others:
+            return ask
+        return which_of(text, (*ask.guesses, *others), turn.language, self._player.title_of)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now()).astimezone()
@@ -239,7 +274,7 @@ class Dialogue:
         for number, draft in enumerate(drafts):
             on = answered if number == 0 else None
             replies.append(await self._play_one(thread, draft, turn, on, drafts[number + 1 :]))
-            if replies[-1].status != "success":
+            if not _goes_on(replies[-1]):
                 break
         return _joined(replies, len(drafts), turn.language)
 
@@ -254,6 +289,7 @@ class Dialogue:
         if answered is not None:  # it goes on with what was asked first, in its language
             asked = replace(turn.asked, text=answered.request)
             turn = replace(turn, asked=asked, language=answered.language)
+        draft = await self._answerable(draft, turn)
         schema = self._player.schema_of(draft.intent)
         known = from_context(draft.intent.from_context, thread.state, turn.known)
         prepared = prepare(draft, thread.state, schema, turn.language, known)
@@ -269,6 +305,15 @@ class Dialogue:
             reply = replace(reply, execution_id=execution_id)
         await self._remember(thread, reply, intent, prepared.text, turn, rest)
         return reply
+
+    async def _answerable(self, draft: Draft, turn: Turning) -> Draft:
+        """Return the draft with a composition made for it, if none of the workspace answers it."""
+        intent = draft.intent
+        if self._player.composition_of(intent) is not None:
+            return draft
+        said = draft.text if draft.text and PLACE not in draft.text else turn.asked.text
+        made = await self._player.made_for(said, turn.language, intent)
+        return replace(draft, intent=made[0]) if made else draft
 
     async def _remember(
         self,
@@ -341,7 +386,7 @@ class Dialogue:
         intent = intent_from(question.intent)
         rest = [Draft(found) for data in question.rest if (found := intent_from(data))]
         await self._remember(thread, reply, intent, question.text, on, rest)
-        if reply.status != "success" or not rest:
+        if not _goes_on(reply) or not rest:
             return reply
         return _joined([reply, await self._play(thread, rest, on)], 1 + len(rest), on.language)
 
@@ -435,6 +480,11 @@ class Dialogue:
         if execution is not None and execution.status == "needs_input":
             closed = replace(execution, status=status, error=error, question=None)
             await self._recorder.execution(closed)
+
+
+def _goes_on(reply: Reply) -> bool:
+    """Return whether what was to come after this is still wanted."""
+    return reply.status == "success" and not reply.is_refused
 
 
 def _ended_question(move: Move, state: Conversation) -> PendingQuestion | None:

@@ -96,6 +96,7 @@ class Learning:
         self._described = described
         self._listeners: list[Listener] = []
         self._waiting: deque[Execution] = deque()
+        self._adopted: deque[Execution] = deque()
         self._troubled: dict[str, None] = {}
         self._meanings: dict[str, _Known] = {}
         self._has_begun = False
@@ -116,7 +117,7 @@ class Learning:
     async def aclose(self) -> None:
         """Count what was handed over, as far as there is time, and stop."""
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            if self._waiting:
+            if self._waiting or self._adopted:
                 await self.settled()
             self._scope.cancel()
             async with self._turn:  # what is being counted comes to its end
@@ -162,6 +163,17 @@ class Learning:
             [Candidate(s.id, s.status, are_rivals and _only_reads(s, tools)) for s in serving],
         )
         return choice.composition_id if choice else None
+
+    async def is_pinned(self, composition_id: str) -> bool:
+        """Return whether a person vouches for a composition."""
+        health = (await self._monitor.healths()).get(composition_id)
+        return health is not None and health.hold == "pinned"
+
+    def adopt(self, execution: Execution) -> None:
+        """Hand over an execution that a composition's file was just made of: its first run."""
+        if len(self._adopted) < MOST_WAITING:
+            self._adopted.append(execution)
+        self._stirred.set()
 
     def count(self, execution: Execution) -> None:
         """Hand over what has ended; it is counted soon, and once."""
@@ -279,7 +291,7 @@ class Learning:
         return {
             **{status: statuses[status] for status in ("learning", "validated", "deprecated")},
             **watching,
-            "waiting": len(self._waiting),
+            "waiting": len(self._waiting) + len(self._adopted),
             "lost": self._lost + watching["lost"],
         }
 
@@ -308,6 +320,7 @@ class Learning:
         if not self._has_caught_up:
             self._has_caught_up = True
             await self._catch_up()
+        await self._adopt()
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             with anyio.CancelScope(shield=True):  # else they would be lost until the next start
@@ -334,6 +347,16 @@ class Learning:
         self._is_stale = True
         await self._take_up()
         self._has_begun = True
+
+    async def _adopt(self) -> None:
+        """Take up the files that executions became, and let their records begin with these."""
+        if not self._adopted:
+            return
+        await self._take_up()
+        while self._adopted:
+            execution = self._adopted.popleft()
+            await self._monitor.begun_with(execution)
+            self._waiting.append(execution)
 
     async def _catch_up(self) -> None:
         try:

@@ -9,6 +9,7 @@ import anyio
 from pydantic import ValidationError
 
 from podium.answers.renderer import error_reply, no_match_reply, reply_of
+from podium.caution import Caution, was_asked
 from podium.compositions.checker import Checker
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.params import checked_params, params_schema
@@ -63,6 +64,7 @@ from podium.domain.versions import meaning_of
 from podium.execution.policy import leaves_doubt
 from podium.execution.runner import Runner
 from podium.intents.analysis import analyse, checked_request
+from podium.intents.context.deciding import intent_from
 from podium.intents.context.memory import ConversationMemory
 from podium.intents.runtime_lists import RuntimeLists
 from podium.intents.understanding import Patterns, Understanding
@@ -70,6 +72,7 @@ from podium.learning import Learning
 from podium.mapping.coercion import coerce_arguments, schema_faults
 from podium.mapping.transformers import Transformers
 from podium.monitor.schemas import Drift
+from podium.synthesis import Synthesis, composition_made
 from podium.text.language import guess_language
 from podium.tracing import ConversationKey, Tracing, conversation_key
 
@@ -104,6 +107,7 @@ class Stages:
     faults: tuple[WorkspaceError, ...] = ()
     learning: Learning | None = None  # None: nothing is counted, and no composition moves
     tracing: Tracing | None = None  # None: nothing is learnt from what clients do themselves
+    synthesis: Synthesis | None = None  # None: what no composition answers stays unanswered
 
 
 class Orchestrator:
@@ -114,6 +118,13 @@ class Orchestrator:
         self._plans = LibraryPlans(stages.compositions, stages.checker)
         self._offered: dict[str, tuple[StoredComposition, StoredComposition]] = {}
         self._memory = ConversationMemory(stages.conversations, stages.conversation_bounds)
+        self._caution = Caution(
+            upstreams=stages.upstreams,
+            evaluator=stages.runner.outside.evaluator,
+            library=stages.compositions,
+            is_pinned=self._is_pinned,
+            max_depth=stages.runner.settings.max_depth,
+        )
         self._dialogue = Dialogue(
             self,
             self._memory,
@@ -158,12 +169,16 @@ class Orchestrator:
             )
             language = _wanted_language(known) or _language_of(analysis, request, thread.state)
             turn = Turning(asked, language, known, on_event, asker)
-            reply = await self._dialogue.turn(
-                thread, turn, analysis, lambda: self._default_intent(request, language)
-            )
-            if await self._learnt_just_now(asked, connection_id, is_answered=reply is not None):
+            reply = await self._dialogue.turn(thread, turn, analysis)
+            if reply is None and await self._has_learnt_meanwhile(asked, connection_id):
                 analysis = await self._understood(request)
-                reply = await self._dialogue.turn(thread, turn, analysis, lambda: None)
+                reply = await self._dialogue.turn(thread, turn, analysis)
+            if reply is None:
+                reply = await self._dialogue.improvised(
+                    thread, turn, lambda: self._default_intent(request, language)
+                )
+            if reply is not None:
+                self._note_answer(asked, reply, connection_id)
             reply = reply or no_match_reply(
                 analysis.suggestions, language, conversation_id=conversation
             )
@@ -264,11 +279,31 @@ class Orchestrator:
             return None
 
     def title_of(self, intent: Intent) -> str:
-        """Return what people call what answers an intent."""
+        """Return what people call what answers an intent; of what was made for it, its tools."""
         try:
-            return self._composition_for(intent).composition.name or intent.type
+            composition = self._composition_for(intent).composition
         except PodiumError:
             return intent.type
+        if intent.matched_by == "synthesis":
+            return " → ".join(_calls(composition))
+        return composition.name or intent.type
+
+    async def made_for(
+        self, text: str, language: str, intent: Intent | None = None
+    ) -> tuple[Intent, ...]:
+        """Return intents with compositions made for a request; see `podium.synthesis`."""
+        if self._stages.synthesis is None:
+            return ()
+        return await self._stages.synthesis.intents(text, language, intent)
+
+    async def asking_itself(self, intent: Intent) -> Intent | None:
+        """Return the intent if what answers it asks for a yes before it does anything."""
+        try:
+            stored = self._composition_for(intent)
+        except PodiumError:
+            return None
+        is_asking = await self._caution.wants_a_yes(stored)
+        return replace(intent, composition_id=stored.id) if is_asking else None
 
     async def play_intent(self, intent: Intent, turn: Turning, execution_id: str) -> Reply:
         """Play the composition that answers an intent; "" for an execution id makes a new one."""
@@ -276,7 +311,9 @@ class Orchestrator:
         try:
             stored = await self._chosen_for(intent)
             params = checked_params(stored.composition, intent.params, is_strict=False)
-            plan = self._plan(stored, params)
+            plan = await self._caution.guarded(
+                self._plan(stored, params), stored, params, intent, turn.language
+            )
         except PodiumError as error:
             return error_reply(
                 error,
@@ -289,11 +326,12 @@ class Orchestrator:
             plan,
             params,
             turn.asked,
-            turn.known,
+            {**turn.known, "intent": intent.to_dict()},
             turn.on_event,
             turn.asker,
             intent=intent,
             execution_id=execution_id,
+            is_ours=self._stages.compositions.holds(stored),
         )
 
     async def play_on(self, execution_id: str, given: Mapping[str, Any], turn: Turning) -> Reply:
@@ -308,6 +346,8 @@ class Orchestrator:
         checkpoint = await self._claimed(execution_id)
         before = checkpoint.execution
         execution, is_ours = None, False
+        language = str(checkpoint.context.get("language", "en"))
+        intent = intent_from(checkpoint.context.get("intent"))
         try:
             params, answers = _apart(given, checkpoint)
             stored = self._stored(checkpoint.composition)
@@ -315,6 +355,9 @@ class Orchestrator:
             checked = checked_params(stored.composition, params, is_strict=True)
             plan = self._plan(stored, checked)
             is_ours = self._is_of_library(stored.composition)
+            if intent is not None and was_asked(checkpoint):
+                unproven = replace(stored, status="learning")
+                plan = await self._caution.guarded(plan, unproven, checked, intent, language)
             execution = replace(
                 before,
                 params=checked,
@@ -337,12 +380,12 @@ class Orchestrator:
             await self._stages.checkpoints.save(checkpoint)
             raise
         finally:
-            if execution is not None:
+            if execution is not None and not _is_made(execution, intent):
                 self._count(execution, is_ours=is_ours)
         if not execution.is_resumable:
             await self._stages.checkpoints.discard(execution.id)
-        intent = Intent(execution.intent_type) if execution.intent_type and before.request else None
-        return reply_of(execution, intent, str(checkpoint.context.get("language", "en")))
+        await self._keep_made(plan.composition, execution, intent)
+        return reply_of(execution, intent, language)
 
     async def _claimed(self, execution_id: str) -> Checkpoint:
         checkpoint = await self._stages.checkpoints.claim(execution_id)
@@ -356,6 +399,8 @@ class Orchestrator:
 
     def _composition_for(self, intent: Intent) -> StoredComposition:
         library = self._stages.compositions
+        if intent.made is not None and not library.knows(intent.composition_id or ""):
+            return composition_made(intent.made)
         if intent.composition_id is not None:
             return library.get(intent.composition_id)
         if (stored := library.for_intent(intent.type)) is not None:
@@ -374,7 +419,7 @@ class Orchestrator:
 
         """
         first, learning = self._composition_for(intent), self._stages.learning
-        if learning is None:
+        if learning is None or not self._stages.compositions.holds(first):
             return first
         if intent.composition_id is not None:
             await learning.admit(first.id)
@@ -516,7 +561,9 @@ class Orchestrator:
         try:
             await self._stages.runner.run(plan, execution, context, on_event, asker=asker)
         finally:
-            self._count(execution, is_ours=is_ours)
+            if not _is_made(execution, intent):
+                self._count(execution, is_ours=is_ours)
+        await self._keep_made(plan.composition, execution, intent)
         return reply_of(execution, intent, str(context["language"]))
 
     # --- learning
@@ -527,18 +574,27 @@ class Orchestrator:
             counted = execution if is_ours else replace(execution, composition_id="")
             self._stages.learning.count(counted)
 
-    async def _learnt_just_now(
-        self, asked: Request, connection_id: str | None, *, is_answered: bool
-    ) -> bool:
-        """Take note of a request; return whether what was done before it is learnt just now."""
+    async def _has_learnt_meanwhile(self, asked: Request, connection_id: str | None) -> bool:
+        """Take note of words that nothing answers: what was done before them is over.
+
+        Returns whether something was learnt of that just now, so that it is worth asking again.
+        """
         tracing = self._stages.tracing
         if tracing is None:
             return False
         keys = _keys_of(asked.user_id, asked.conversation_id, connection_id)
-        if is_answered:
-            tracing.answered(keys)
-            return False
         return await tracing.unanswered(keys, asked.text)
+
+    def _note_answer(self, asked: Request, reply: Reply, connection_id: str | None) -> None:
+        """Take note of words that were answered: no call that comes next is made for them.
+
+        What was only proposed may still be refused, and done by the client in its own way.
+        """
+        is_made = reply.intent is not None and reply.intent["matched_by"] == "synthesis"
+        if self._stages.tracing is None or (is_made and reply.status != "success"):
+            return
+        keys = _keys_of(asked.user_id, asked.conversation_id, connection_id)
+        self._stages.tracing.answered(keys)
 
     def disconnected(self, connection_id: str) -> None:
         """Take note that a client has gone: what it did by this connection is over."""
@@ -584,6 +640,23 @@ class Orchestrator:
         _refuse_strange_ids(name, description, user_id, conversation_id)
         keys = _keys_of(user_id or "", conversation_id or "", connection_id)
         return (await self.tracing.save(keys, name or "", description or "")).to_dict()
+
+    async def _keep_made(
+        self, composition: Composition, execution: Execution, intent: Intent | None
+    ) -> None:
+        """Save a composition that was made for a request and did well; it is counted from then."""
+        if not _is_made(execution, intent):
+            return
+        synthesis, learning = self._stages.synthesis, self._stages.learning
+        is_kept = synthesis is not None and await synthesis.keep(composition, execution)
+        if learning is not None and is_kept:
+            learning.adopt(execution)
+        else:
+            self._count(execution, is_ours=self._is_of_library(composition))
+
+    async def _is_pinned(self, composition_id: str) -> bool:
+        learning = self._stages.learning
+        return learning is not None and await learning.is_pinned(composition_id)
 
     @property
     def learning(self) -> Learning:
@@ -870,6 +943,11 @@ def _why_not(execution: Execution | None) -> str:
     if execution is not None and execution.status == "running":
         return "it is running"
     return "it is being played on already, or what it had done so far is no longer kept"
+
+
+def _is_made(execution: Execution, intent: Intent | None) -> bool:
+    """Return whether something that was made for a request has just done well."""
+    return intent is not None and intent.matched_by == "synthesis" and execution.status == "success"
 
 
 def _note_result(record: StepRecord, result: Message) -> None:

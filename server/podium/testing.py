@@ -3,7 +3,7 @@
 import asyncio
 import json
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -24,6 +24,7 @@ from podium.domain.naming import did_you_mean
 from podium.domain.past import PastRequest
 from podium.domain.ports import Clock, Front, ProgressCallback
 from podium.domain.relay import Message, UpstreamChange
+from podium.domain.synthesis import PastPlan
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -176,6 +177,20 @@ class MemoryJournal:
             if each.status == "success" and each.request and each.intent_type
         ]
         return answered[:limit]
+
+
+class FixedPlans:
+    """What was served before, as a test says it."""
+
+    def __init__(self, plans: Sequence[PastPlan] = ()) -> None:
+        self.plans = list(plans)
+        self.error: PodiumError | None = None
+
+    async def past_plans(self, limit: int) -> list[PastPlan]:
+        """Return the plans, or raise what was set as `error`."""
+        if self.error is not None:
+            raise self.error
+        return self.plans[:limit]
 
 
 class MemoryConversations:

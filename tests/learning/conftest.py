@@ -29,7 +29,7 @@ COMPOSITION: dict[str, Any] = {
         "required": ["name"],
     },
     "steps": [
-        {"id": "greet", "server_id": "changing", "tool_id": "greet"},
+        {"id": "greet", "server_id": "changing", "tool_id": "greet", "effects": "read"},
         {
             "id": "read",
             "server_id": "files",

@@ -25,6 +25,7 @@ from podium.domain.limits import Limits
 from podium.domain.past import PastRequest
 from podium.domain.ports import Journal
 from podium.domain.redaction import REDACTED, Redactor
+from podium.domain.synthesis import PastPlan
 from podium.storage.database import _TABLES as FIRST_TABLES
 from podium.storage.journal import SqliteJournal
 
@@ -305,6 +306,59 @@ async def test_past_requests_are_those_that_were_answered(journal: SqliteJournal
     ]
     assert len(await journal.past_requests(1)) == 1
     assert await journal.past_requests(-1) == []
+
+
+async def test_past_plans_say_which_tools_served_a_request_in_their_order(
+    journal: SqliteJournal,
+) -> None:
+    def served(number: int, request: str, *tools: str, **changes: Any) -> Execution:
+        execution = finished(f"exec_{number}", started_at=float(number))
+        execution.request, execution.params = request, {"n": number}
+        execution.steps = {
+            f"s{place}": StepRecord(f"s{place}", "srv", tool, "done", 1, number + place / 10)
+            for place, tool in enumerate(tools)
+        }
+        for name, value in changes.items():
+            setattr(execution, name, value)
+        return execution
+
+    client = {"composition_id": "", "user_id": "ana", "conversation_id": "c1"}
+    looped = served(6, "loop", "b", "a")
+    looped.steps["each[1]"] = StepRecord("each[1]", "srv", "b", "done", 1, 9.0)
+    looped.steps["lost"] = StepRecord("lost", "srv", "c", "failed", 1, 9.0)
+    looped.steps["undone"] = StepRecord("undone", "srv", "d", "done", 1, 9.0, kind="undo")
+    for execution in (
+        served(1, "failed", "a", status="error"),
+        served(2, "", "a"),
+        served(3, "by hand", "y", **client),
+        served(4, "by hand", "x", **client),
+        served(5, "by hand", "z", **{**client, "conversation_id": "c2"}),
+        looped,
+        served(7, "nothing called"),
+        served(8, f"with {CANARY}", "a"),
+    ):
+        await journal.record_execution(execution)
+
+    assert await journal.past_plans(10) == [
+        PastPlan(f"with {CANARY}", ("srv.a",), "list_and_summarise", {"n": 8}),
+        PastPlan("loop", ("srv.b", "srv.a"), "list_and_summarise", {"n": 6}),
+        PastPlan("by hand", ("srv.z",), "", {"n": 5}),
+        PastPlan("by hand", ("srv.y", "srv.x"), "", {"n": 4}),
+    ]
+    assert [plan.text for plan in await journal.past_plans(1)] == [f"with {CANARY}"]
+    assert await journal.past_plans(-1) == []
+
+
+async def test_past_plans_hold_no_secrets(path: Path) -> None:
+    async with open_journal(path, secrets=(CANARY,)) as journal:
+        execution = finished("exec_1", started_at=1.0)
+        execution.request, execution.params = f"read {CANARY}", {"key": CANARY}
+        execution.steps = {"it": StepRecord("it", "srv", "a", "done", 1, 1.0)}
+        await journal.record_execution(execution)
+
+        assert await journal.past_plans(1) == [
+            PastPlan(f"read {REDACTED}", ("srv.a",), execution.composition_id, {"key": REDACTED})
+        ]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ _RESUME = {
     "fr": "Ce qui est fait est gardé ; pour reprendre : podium resume {id} (ou resume_execution)",
 }
 _DONE = {"en": "Done.", "fr": "C'est fait."}
-_CANCELLED = {"en": "The execution was cancelled.", "fr": "L'exécution a été annulée."}
+_REFUSED = {"en": "All right, nothing is done.", "fr": "D'accord, je ne fais rien."}
 
 
 def reply_of(execution: Execution, intent: Intent | None, language: str) -> Reply:
@@ -99,6 +99,7 @@ def reply_of(execution: Execution, intent: Intent | None, language: str) -> Repl
         },
         error=execution.error,
         question=execution.question.to_dict() if execution.question else None,
+        is_refused=execution.status == "cancelled",
     )
 
 
@@ -135,6 +136,7 @@ def told_reply(message: str, *, conversation_id: str, execution_id: str | None =
 _STATUSES: dict[ExecutionStatus, ReplyStatus] = {
     "success": "success",
     "needs_input": "needs_input",
+    "cancelled": "success",  # a person said no; whoever goes away gets no reply at all
 }
 
 
@@ -148,7 +150,7 @@ def _message_of(execution: Execution, language: str) -> str:
     if execution.status == "success":
         return _success_message(execution.result, language) + _without(execution, language)
     if execution.error is None:
-        return _of(_CANCELLED, language)
+        return _of(_REFUSED, language)
     message = _error_message(execution.error, language)
     if execution.is_resumable:
         message += f"\n{_of(_RESUME, language).format(id=execution.id)}"

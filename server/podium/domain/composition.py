@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from podium.domain.execution import AskKind
+from podium.domain.execution import AskKind, Question
 from podium.domain.naming import nearest
 from podium.domain.tool import Effects
 
@@ -488,9 +488,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A composition that passed the checker, ready to be played."""
+    """A composition that passed the checker, ready to be played.
+
+    `confirm` is asked before the first step; what is no yes plays nothing.
+    """
 
     composition: Composition
     steps: tuple[PlannedStep, ...]
     output_field_sources: dict[str, tuple[str, ...]]
     required_params: frozenset[str]
+    confirm: Question | None = None

@@ -13,13 +13,17 @@ StepStatus = Literal[
 ExecutionStatus = Literal["running", "success", "error", "cancelled", "needs_input"]
 
 
+CONFIRM = "confirm-"
+"""How the id of a question begins that asks whether a plan may be played; no step is called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a person is asked before an execution goes on.
 
     `id` is the key of the answer in `resume_execution(execution_id, {id: answer})`: the path of an
-    `ask` step, the name of a param, or the path of a step in doubt. `schema` is what the answer
-    must fit.
+    `ask` step, the name of a param, the path of a step in doubt, or one that begins with
+    `CONFIRM`. `schema` is what the answer must fit.
     """
 
     id: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-MatchedBy = Literal["pattern", "heuristic", "default", "context"]
+MatchedBy = Literal["pattern", "heuristic", "default", "context", "synthesis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,9 @@ class Intent:
     """What the request means. `confidence` is 0..1; `pattern` names the pattern that matched.
 
     `from_context` maps params that were not said to what of the conversation they take; where the
-    conversation knows nothing, `params` has the default, if there is one.
+    conversation knows nothing, `params` has the default, if there is one. `made` is the composition
+    that was made for it, as a file would say it, where none of the workspace answers it;
+    `composition_id` is its id then.
     """
 
     type: str
@@ -24,6 +26,7 @@ class Intent:
     pattern: str = ""
     composition_id: str | None = None
     from_context: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public form of an intent."""

@@ -21,6 +21,7 @@ from podium.domain.learning import (
 from podium.domain.past import PastRequest
 from podium.domain.profiles import Profile
 from podium.domain.relay import Message, UpstreamChange
+from podium.domain.synthesis import PastPlan
 from podium.domain.tallies import Delta, Subject, Tally
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
@@ -257,6 +258,19 @@ class PastRequests(Protocol):
 
     async def past_requests(self, limit: int) -> list[PastRequest]:
         """Return the latest requests that were answered, newest first.
+
+        Raises:
+            PodiumError: they cannot be read.
+
+        """
+        ...
+
+
+class PastPlans(Protocol):
+    """Which tools served what was asked before; a journal knows."""
+
+    async def past_plans(self, limit: int) -> list[PastPlan]:
+        """Return the latest requests that were served, newest first, with the tools of each.
 
         Raises:
             PodiumError: they cannot be read.

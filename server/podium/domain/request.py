@@ -17,7 +17,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a request or to the playing of a composition."""
+    """The answer to a request or to the playing of a composition.
+
+    `is_refused`: a person said no to it, so what was to come after it is not wanted either.
+    """
 
     status: ReplyStatus
     message: str
@@ -30,6 +33,7 @@ class Reply:
     execution_info: dict[str, Any] = field(default_factory=lambda: {"steps": {}})
     error: dict[str, Any] | None = None
     question: dict[str, Any] | None = None
+    is_refused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form that every way in answers with."""

@@ -276,6 +276,7 @@ class _Run:
         scope = Scope(part.names(plan.steps), Given(execution.params, context))
         self._inside = Inside(self.session, part, "", scope, {}, memory, self._limit, Stop())
         self._failure: PodiumError | None = None
+        self._is_refused = False
 
     def _take_over(self, checkpoint: Checkpoint) -> None:
         session, execution = self.session, self._execution
@@ -319,6 +320,10 @@ class _Run:
         try:
             with self._limit.scope:
                 self._limit.begin()
+                if not await self._may_begin():
+                    self._execution.status = "cancelled"
+                    self._is_refused = True
+                    return
                 await self._settle_doubts()
                 await play_frame(self._inside, self._plan.steps, None)
         except SuspendedError:
@@ -340,6 +345,16 @@ class _Run:
             )
         except PodiumError as error:
             self._failure = error
+
+    async def _may_begin(self) -> bool:
+        """Ask whether the plan may be played, where it wants a yes; what was said once counts."""
+        if self._plan.confirm is None:
+            return True
+        self._limit.pause()
+        try:
+            return bool(await answer_to(self.session, self._plan.confirm))
+        finally:
+            self._limit.go_on()
 
     async def _settle_doubts(self) -> None:
         """Ask about each write whose outcome nobody knows: a repetition is no decision of ours."""
@@ -432,7 +447,7 @@ class _Run:
         execution.is_resumable = False
         if self._checkpoints is None:
             return
-        if execution.status == "success":
+        if execution.status == "success" or self._is_refused:
             if self._checkpoint is not None:
                 await self._checkpoints.discard(execution.id)
             return

@@ -14,6 +14,7 @@ import anyio
 
 from podium.domain.composition import Composition
 from podium.domain.errors import StatisticsError
+from podium.domain.execution import Execution
 from podium.domain.learning import (
     Baseline,
     Change,
@@ -203,6 +204,23 @@ class Monitor:
 
         health, _ = await self._ledger.statistics.update(composition_id, decide)
         self._ledger.remember(composition_id, health)
+
+    async def begun_with(self, execution: Execution) -> None:
+        """Let the record of a composition begin with the run that it was made of.
+
+        After `look` has seen it, and before the run is counted.
+        """
+
+        def decide(health: Health | None) -> Decision:
+            since = execution.started_at
+            return health and replace(health, since=min(health.since, since)), ()
+
+        try:
+            health, _ = await self._ledger.statistics.update(execution.composition_id, decide)
+        except StatisticsError as error:
+            self._ledger.note_loss(error)
+            return
+        self._ledger.remember(execution.composition_id, health)
 
     # --- repair
 

@@ -25,6 +25,7 @@ from podium.domain.execution import Execution, StepRecord, StepStatus
 from podium.domain.limits import Limits
 from podium.domain.past import MAX_PAST_REQUESTS, PastRequest
 from podium.domain.redaction import Redactor
+from podium.domain.synthesis import MAX_PAST_PLANS, PastPlan
 from podium.storage import rows
 from podium.storage.database import NewerJournalError, clean
 from podium.storage.owners import Owner, is_alive, sweep
@@ -194,6 +195,21 @@ class SqliteJournal:
         most = max(0, min(limit, MAX_PAST_REQUESTS))
         past: list[PastRequest] = await self._writer.perform(
             partial(rows.past_requests, limit=most), "read"
+        )
+        return past
+
+    async def past_plans(self, limit: int) -> list[PastPlan]:
+        """Return the latest requests that were served, newest first, with the tools of each.
+
+        Looks at `limit` executions, `MAX_PAST_PLANS` at most.
+
+        Raises:
+            JournalError: the file cannot be read.
+
+        """
+        most = max(0, min(limit, MAX_PAST_PLANS))
+        past: list[PastPlan] = await self._writer.perform(
+            partial(rows.past_plans, limit=most), "read"
         )
         return past
 

@@ -11,6 +11,7 @@ from podium.domain.errors import InterruptedExecutionError
 from podium.domain.execution import Execution, ExecutionStatus, Question, StepRecord
 from podium.domain.past import PastRequest
 from podium.domain.redaction import Redactor
+from podium.domain.synthesis import PastPlan
 from podium.storage.database import clean
 
 PREVIEW_CHARACTERS = 2_000  # of a value too long to keep
@@ -68,6 +69,17 @@ _PAST_REQUESTS = """
 SELECT request, intent_type, params FROM executions
 WHERE status = 'success' AND request <> '' AND intent_type IS NOT NULL
 ORDER BY started_at DESC, rowid DESC LIMIT :limit
+"""
+_PAST_PLANS = """
+SELECT e.id, e.composition_id, e.user_id, e.conversation_id, e.request, e.params,
+    s.server_id, s.tool_id, MIN(s.started_at) AS first_at, MIN(s.rowid) AS first_row
+FROM (SELECT id, composition_id, user_id, conversation_id, request, params, started_at
+    FROM executions WHERE status = 'success' AND request <> ''
+    ORDER BY started_at DESC, rowid DESC LIMIT :limit) AS e
+JOIN steps AS s ON s.execution_id = e.id
+WHERE s.tool_id <> '' AND s.status = 'done' AND s.kind <> 'undo'
+GROUP BY e.id, s.server_id, s.tool_id
+ORDER BY e.started_at DESC, e.id, first_at, first_row
 """
 _STEPS = "SELECT * FROM steps WHERE execution_id = :id ORDER BY rowid"
 
@@ -211,6 +223,27 @@ def past_requests(connection: sqlite3.Connection, limit: int) -> list[PastReques
         PastRequest(row["request"], row["intent_type"], _params(row["params"]))
         for row in connection.execute(_PAST_REQUESTS, {"limit": limit})
     ]
+
+
+def past_plans(connection: sqlite3.Connection, limit: int) -> list[PastPlan]:
+    """Return the latest requests that were served, newest first, with the tools of each.
+
+    What a client called itself, for the same words in the same conversation, is one plan.
+    """
+    found: dict[tuple[str, ...], list[sqlite3.Row]] = {}
+    for row in connection.execute(_PAST_PLANS, {"limit": limit}):
+        is_of_client = not row["composition_id"] and bool(row["conversation_id"])
+        said = (row["user_id"], row["conversation_id"], row["request"])
+        found.setdefault(said if is_of_client else (row["id"],), []).append(row)
+    return [_past_plan(rows) for rows in found.values()]
+
+
+def _past_plan(rows: list[sqlite3.Row]) -> PastPlan:
+    first = rows[0]
+    in_order = sorted(rows, key=lambda row: (row["first_at"] or 0.0, row["first_row"]))
+    tools = dict.fromkeys(f"{row['server_id']}.{row['tool_id']}" for row in in_order)
+    params = _params(first["params"])
+    return PastPlan(first["request"], tuple(tools), first["composition_id"], params)
 
 
 def _params(text: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from podium.domain.conversation import (
     Turn,
 )
 from podium.domain.errors import Fault
+from podium.domain.execution import CONFIRM
 from podium.domain.intent import Analysis, Intent
 from podium.domain.redaction import REDACTED
 from podium.intents.context import answers, wording
@@ -83,7 +84,7 @@ def decide(
         for candidate in reading.choices[:MAX_OPTIONS]
     ]
     guesses = [intent for intent in told if intent is not None]
-    return _guessed(request, guesses, reading.language, title_of) if guesses else Refuse(reading)
+    return which_of(request, guesses, reading.language, title_of) if guesses else Refuse(reading)
 
 
 def _in_plain_words(
@@ -116,8 +117,9 @@ def _answered(
     now: datetime,
 ) -> Move | None:
     """Return the move that answers the question, or None if the message is about something else."""
+    is_of_plan = question.is_of_engine and question.id.startswith(CONFIRM)
     if answers.drops(request):
-        return _dropped(question)
+        return Resume(question, value=False) if is_of_plan else _dropped(question)
     if question.kind == "confirm":
         value = answers.read_confirm(request)
     elif question.kind == "choice":
@@ -339,11 +341,11 @@ def _of_guess(
     return _to_confirm(intent, request, reading.language, title_of)
 
 
-def _guessed(request: str, intents: Sequence[Intent], language: str, title_of: TitleOf) -> Move:
+def which_of(request: str, intents: Sequence[Intent], language: str, title_of: TitleOf) -> Ask:
     """Return the question what is meant: one guess is to be confirmed, of several one chosen."""
     labels = [_label_of(intent, title_of, language) for intent in intents]
     if len(intents) == 1:
-        return _to_confirm(intents[0], request, language, title_of)
+        return replace(_to_confirm(intents[0], request, language, title_of), guesses=tuple(intents))
     options = tuple(
         Option(
             label=label if labels.count(label) == 1 else f"{label} [{intent.type}]",
@@ -352,7 +354,7 @@ def _guessed(request: str, intents: Sequence[Intent], language: str, title_of: T
         )
         for label, intent in zip(labels, intents, strict=True)
     )
-    return Ask(choice_of_intents("intent", "meant", options, language))
+    return Ask(choice_of_intents("intent", "meant", options, language), tuple(intents))
 
 
 def _with_what_is_told(
@@ -423,6 +425,7 @@ def intent_data(intent: Intent) -> dict[str, Any]:
         "language": intent.language,
         "pattern": intent.pattern,
         "composition_id": intent.composition_id,
+        "made": intent.made,
     }
 
 

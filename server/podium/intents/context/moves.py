@@ -62,9 +62,13 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask this."""
+    """Ask this.
+
+    `guesses` are the intents that it is about where only words speak for them, likeliest first.
+    """
 
     unclear: Unclear
+    guesses: tuple[Intent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
