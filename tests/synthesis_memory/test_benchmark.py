@@ -57,17 +57,17 @@ def test_without_data_it_says_what_is_missing(
 
 
 def write_tiny_set(folder: Path) -> None:
+    trains = [f"Find a train to {city}" for city in ("Rome", "Oslo", "Nice")]
+    seats = [f"Take my seat {seat} back" for seat in ("A1", "B2", "C3")]
+    asked = ["Find a train to Lyon", "Take my seat D4 back"]
     rows = [
-        {"id": str(number), "user_request": text, "task_nodes": [{"task": each} for each in tools]}
-        for number, (text, tools) in enumerate(
-            [
-                *((f"Find a train to {city}", ["search", "book"]) for city in ("Rome", "Oslo", "Nice")),
-                *((f"Take my seat {seat} back", ["cancel", "search"]) for seat in ("A1", "B2", "C3")),
-                ("Find a train to Lyon", ["search", "book"]),
-                ("Take my seat D4 back", ["cancel", "search"]),
-            ]
-        )
-    ]  # fmt: skip
+        {
+            "id": str(number),
+            "user_request": text,
+            "task_nodes": [{"task": "search"}, {"task": "book" if "train" in text else "cancel"}],
+        }
+        for number, text in enumerate([*trains, *seats, *asked])
+    ]
     nodes = [{"id": name, "desc": f"{name} a thing"} for name in ("search", "book", "cancel")]
     (folder / "gnn4plan_data.json").write_text("\n".join(map(json.dumps, rows)))
     (folder / "gnn4plan_split_ids.json").write_text('{"test_ids": {"chain": ["6", "7"]}}')

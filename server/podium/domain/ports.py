@@ -19,6 +19,7 @@ from podium.domain.learning import (
 )
 from podium.domain.past import PastRequest
 from podium.domain.relay import Message, UpstreamChange
+from podium.domain.synthesis import WritingTask
 from podium.domain.tallies import Delta
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
@@ -306,6 +307,19 @@ class Plans(Protocol):
             UnknownCompositionError: there is none of this id.
             CompositionInvalidError: it cannot be played.
             InvalidParamsError: the params do not fit.
+
+        """
+        ...
+
+
+class PlanWriter(Protocol):
+    """A model that can write a plan; it keeps nothing between two tasks."""
+
+    async def write(self, task: WritingTask) -> str:
+        """Return what the model answers, as it came; the caller bounds the wait.
+
+        Raises:
+            PodiumError: it cannot be asked, or did not answer.
 
         """
         ...
