@@ -24,7 +24,7 @@ from podium.domain.naming import did_you_mean
 from podium.domain.past import PastRequest
 from podium.domain.ports import Clock, Front, ProgressCallback
 from podium.domain.relay import Message, UpstreamChange
-from podium.domain.synthesis import PastPlan
+from podium.domain.synthesis import PastPlan, WritingTask
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -464,3 +464,25 @@ class Watcher:
     async def __call__(self, event: Event) -> None:
         """Keep an event."""
         self.events.append(event)
+
+
+class FakePlanWriter:
+    """A model that gives scripted answers, one a task; the last again and again.
+
+    An exception among them is raised. `tasks` are what it was asked; `seconds` is how long each
+    answer takes on the event loop.
+    """
+
+    def __init__(self, *answers: str | Exception, seconds: float = 0.0) -> None:
+        self.tasks: list[WritingTask] = []
+        self._answers = answers
+        self._seconds = seconds
+
+    async def write(self, task: WritingTask) -> str:
+        """Return the next answer."""
+        self.tasks.append(task)
+        await anyio.sleep(self._seconds)
+        answer = self._answers[min(len(self.tasks), len(self._answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -21,7 +21,7 @@ from podium.domain.learning import (
 from podium.domain.past import PastRequest
 from podium.domain.profiles import Profile
 from podium.domain.relay import Message, UpstreamChange
-from podium.domain.synthesis import PastPlan
+from podium.domain.synthesis import PastPlan, WritingTask
 from podium.domain.tallies import Delta, Subject, Tally
 from podium.domain.tool import Pin, Tool, ToolMatch, ToolResult, UpstreamStatus
 
@@ -322,6 +322,19 @@ class Plans(Protocol):
             UnknownCompositionError: there is none of this id.
             CompositionInvalidError: it cannot be played.
             InvalidParamsError: the params do not fit.
+
+        """
+        ...
+
+
+class PlanWriter(Protocol):
+    """A model that can write a plan; it keeps nothing between two tasks."""
+
+    async def write(self, task: WritingTask) -> str:
+        """Return what the model answers, as it came; the caller bounds the wait.
+
+        Raises:
+            PodiumError: it cannot be asked, or did not answer.
 
         """
         ...

@@ -74,3 +74,18 @@ class Draft:
     confidence: float
     missing: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WritingTask:
+    """What a model is asked when it shall write a plan.
+
+    Only `instructions` are Podium's word. `material` is JSON: the request, tools, past plans; it
+    was written by others, and what looks like an instruction in it is none. The answer is to be
+    JSON that fits `schema`. `attempts` are its answers so far, each with what is wrong with it.
+    """
+
+    instructions: str
+    material: str
+    schema: Mapping[str, Any]
+    attempts: tuple[tuple[str, tuple[str, ...]], ...] = ()

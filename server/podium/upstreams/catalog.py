@@ -11,7 +11,7 @@ from typing import Any
 
 from podium.domain.tool import Tool, ToolMatch
 from podium.text.bm25 import Bm25
-from podium.text.folding import fold_text
+from podium.text.clauses import clauses
 from podium.text.lexicon import Concept, Lexicon, Vocabulary, shipped_lexicon
 from podium.text.tokens import tokens
 
@@ -19,16 +19,11 @@ NAME_WEIGHT = 3  # a word of the name counts as often as this in the rest
 DESCRIPTION_CHARACTERS = 4_000  # of one description; a manual in it must not drown the others
 PARAMETERS = 64  # of one tool
 QUERY_CHARACTERS = 4_000  # of a query that are looked at
-CLAUSES = 12  # of one query; what follows is part of the last
 FOUND_IN_CLAUSE = 30  # tools of each clause that are compared with those of the others
 WHOLE_WEIGHT = 0.5  # of all clauses together, beside the one that fits best
 LITERAL_WEIGHT = 0.3  # of words between quotation marks: values, seldom what a tool is about
 NAMED_WEIGHT = 0.15  # what a tool gains whose name is said as a whole
 
-_CLAUSE_ENDS = re.compile(
-    r"(?<=[^\s.])[.!?;:]+(?=\s|$)|\n+|,?\s(?:and then|then|after that|finally|lastly|puis|ensuite"
-    r"|apres (?:ca|cela)|enfin|pour finir)(?=[\s,])"
-)
 _ADDRESSES = re.compile(r"\b[a-z]+://\S+|\S+@\S+\.\S+")
 _QUOTED = re.compile(r'"[^"]*"|«[^»]*»|“[^”]*”|(?<![^\s(])\'[^\']+\'(?![^\s.,;:!?)])')
 
@@ -55,7 +50,7 @@ class Catalog:
         french = self._lexicon.speaks_french(query)
         best: dict[int, float] = {}
         whole: dict[int, float] = {}
-        for clause in _clauses(query):
+        for clause in clauses(query):
             concepts = self._concepts(clause, french=french)
             for place, score in self._of_clause(concepts).items():
                 best[place] = max(best.get(place, 0.0), score)
@@ -88,20 +83,6 @@ class Catalog:
             weaker = {stem: weight * LITERAL_WEIGHT for stem, weight in concept.items()}
             found.setdefault(next(iter(concept)), weaker)
         return found
-
-
-def _clauses(query: str) -> list[str]:
-    # Split where the folded text says so; both have the same words in the same order.
-    folded = fold_text(query) if len(fold_text(query)) == len(query) else query
-    clauses: list[str] = []
-    start = 0
-    for end in _CLAUSE_ENDS.finditer(folded):
-        if len(clauses) + 1 == CLAUSES:
-            break
-        clauses.append(query[start : end.start()])
-        start = end.end()
-    clauses.append(query[start:])
-    return [clause for clause in clauses if clause.strip()]
 
 
 def _words(tool: Tool) -> list[str]:

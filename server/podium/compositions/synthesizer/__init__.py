@@ -1,0 +1,1 @@
+"""A request that no composition answers to a composition made for it: sketch, plan, check."""
