@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podium.intents.literals import LiteralValue, literals
+from podium.text.literals import LiteralValue, literals
 from podium.text.actions import VAGUE, action_of
 from podium.text.folding import Folded, fold
 from podium.text.lexicon import Lexicon

@@ -1,0 +1,1 @@
+"""A request that no composition answers to compositions that may: sketched, then planned."""
