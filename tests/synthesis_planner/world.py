@@ -1,20 +1,20 @@
 """What a case says, made into tools, flows and sketches; and what a draft says, made plain."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from fnmatch import fnmatch
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from podium.compositions.synthesizer.planner import Planner
-from podium.domain.composition import Composition, ToolStep
+from podium.domain.composition import ToolStep
 from podium.domain.synthesis import Draft, Flow, Sketch
 from podium.domain.tool import Tool
 from podium.upstreams.catalog import Catalog
 
 HERE = Path(__file__).parent
-NOW = datetime(2026, 11, 20, 10, 0)  # a Friday
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)  # a Friday
 SHARED: Mapping[str, Any] = json.loads((HERE / "tools.json").read_text("utf-8"))
 
 
@@ -36,7 +36,8 @@ def schema_of(short: Any) -> dict[str, Any]:
 
 def object_of(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of an object with these properties; those with a "!" are required."""
-    required = [n for n, part in parts.items() if isinstance(part, str) and "!" in part.split("|")[0]]
+    texts = {name: part for name, part in parts.items() if isinstance(part, str)}
+    required = [name for name, part in texts.items() if "!" in part.split("|")[0]]
     schema = {"type": "object", "properties": {n: schema_of(part) for n, part in parts.items()}}
     return {**schema, "required": required} if required else schema
 

@@ -1,4 +1,4 @@
-"""A request to what it asks for: clauses, each with its verb, its words and the values it mentions."""
+"""A request to what it asks for: clauses, each with its verb, words and values."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from itertools import dropwhile, pairwise, takewhile
 from typing import Literal
 
 from podium.compositions.synthesizer.mentions import Mention, typed_mentions
-from podium.compositions.synthesizer.names import canonical
+from podium.compositions.synthesizer.names import canonical, listed
 from podium.compositions.synthesizer.verbs import Classes, asks, hints_of, verb_at
 from podium.text.actions import action_of
 from podium.text.folding import Folded, fold
@@ -17,6 +17,7 @@ from podium.text.tokens import STOP_WORDS, stem
 
 MAX_CHARACTERS = 2_000  # of a request; a longer one is a document
 MAX_CLAUSES = 8
+MAX_VALUES = 24  # of one clause
 MAX_PHRASE = 12  # words of a phrase that may be a value
 
 Pick = tuple[str, Literal["up", "down", "first", "last"]]
@@ -35,7 +36,7 @@ _TELLING = re.compile(
     r"|remind|reponds|reply|ecris|write|note|noter|message|text|poste|post|annonce|preciser?"
     r"|indique|saying|disant|lui|leur|mail|email|slack)(?!\w)"
 )
-_TELLERS = frozenset("dis dire dites tell say ask demande demander".split())  # noqa: SIM905
+_TELLERS = listed("dis dire dites tell say ask demande demander")
 _TOLD = re.compile(r"(?<!\w)(?:que\s+|qu'|that\s+|saying\s+(?:that\s+)?|disant\s+(?:que\s+|qu')?)")
 _COLON = re.compile(r"\s?:\s+")
 _DEED = re.compile(
@@ -43,19 +44,19 @@ _DEED = re.compile(
     r"|(?:(?:une|la|cette|a|the|new|nouvelle)\s+)?(?:tache|task|todo|rappel|reminder))"
     r"(?P<between>.{0,40}?)\s(?:de\s|d'|to\s|pour\s)"
 )
-_INFINITIVE = re.compile(r"[^\W_]{2,}(?:er|ir|re|oir)(?!\w)")
 _BOUNDS = (
-    (re.compile(r"(?:moins de|less than|at most|au plus|max(?:imum)?|jusqu'a|no more than)\s*$"), "under"),
+    (
+        re.compile(r"(?:moins de|less than|at most|au plus|max(?:imum)?|jusqu'a|no more than)\s*$"),
+        "under",
+    ),
     (re.compile(r"(?:plus de|more than|at least|au moins|min(?:imum)?)\s*$"), "over"),
 )
-_PREPOSITIONS = frozenset(
-    """
+_PREPOSITIONS = listed("""
     a to in at on for from with by about into onto until till before after since between under over
     below above as named called titled of vers pour sur dans avec chez par depuis jusqu en entre
     avant apres sous contre concernant nomme nommee appele appelee intitule intitulee comme au aux
     regarding than within during pendant via through containing contenant mentioning
-    """.split()  # noqa: SIM905 - a list of words
-)
+    """)
 _JOINING = frozenset({"de", "du", "des", "of", "d", "van", "von", "the", "la", "le", "&"})
 _PICKS: Sequence[tuple[Pick, str]] = (
     (("", "first"), "first premier premiere"),
@@ -82,26 +83,40 @@ _MEASURED: Sequence[tuple[str, str]] = (  # after plus / moins, most / least
     ("date", "recent recente ancien ancienne"),
     ("temperature", "chaud chaude froid froide"),
 )
-_TURNED = frozenset(  # "le plus petit" is the other end
-    "petit petite court courte rapide proche pres ancien ancienne froid froide".split()  # noqa: SIM905
+_TURNED = listed("petit petite court courte rapide proche pres ancien ancienne froid froide")
+_EACH = listed("each every all chaque chacun chacune tous toutes them leurs")
+_REFERRING = frozenset(
+    {
+        "result",
+        "results",
+        "resultat",
+        "resultats",
+        "it",
+        "them",
+        "lui",
+        "ca",
+        "cela",
+        "celui",
+        "celle",
+        "its",
+    }
 )
-_EACH = frozenset("each every all chaque chacun chacune tous toutes them leurs".split())  # noqa: SIM905
-_REFERRING = frozenset({"it", "them", "lui", "ca", "cela", "celui", "celle", "its"})
 _OBJECT_PRONOUNS = frozenset({"le", "la", "les", "l"})
 _HOW_MANY = re.compile(r"(?<!\w)(?:combien d|how many|number of|nombre de)")
-_FILLERS = frozenset(
-    """
-    please plait stp svp merci thanks thank hello bonjour salut hi hey want need like would could can
-    peux peut pouvez pourrais pourriez veux voudrais aimerais faut il ai besoin est sont a ete what
+_FILLERS = listed("""
+    please plait stp svp merci thanks thank hello bonjour salut hi hey want need like would could
+    can     peux peut pouvez pourrais pourriez veux voudrais aimerais faut il ai besoin est sont a ete what
     which who where when how why quel quelle quels quelles combien quoi qui que est-ce ce
     just now maintenant aussi also then puis ensuite first premier premiere one ones there il-y
     moi me nous us let lets ok okay here voici tout tous toutes toute all every each chaque any
-    dernier derniere derniers dernieres last latest next prochain prochaine new plus moins least most
-    y en ne pas don bien fait fais faire make do does did get got give has have had des un une
+    dernier derniere derniers dernieres last latest next prochain prochaine new plus moins least
+    most     y en ne pas don bien fait fais faire make do does did get got give has have had des un une
     named called nomme nommee appele appelee intitule intitulee titled saying disant am va vais
-    seul seule only prepare detail details info infos seulement much many long still ever going current currently actuel actuelle
-    """.split()  # noqa: SIM905 - a list of words
-)
+    seul seule only prepare parle parlent parlant traite traitent concerne concernent contient
+    contiennent mentionne mentionnent talk talks talking mention mentions contain contains result
+    results resultat resultats detail details info infos seulement much many long still ever
+    going current currently actuel actuelle
+    """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +128,8 @@ class Word:
     text: str
     stems: frozenset[str]
     is_empty: bool
-    is_verb: bool
     is_plural: bool
+    is_verb: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +173,7 @@ class Clause:
     @property
     def content(self) -> tuple[Word, ...]:
         """The words that say what it is about."""
-        taken = [
-            value.mention for value in self.values if value.mention.kind != "phrase"
-        ]
+        taken = [value.mention for value in self.values if value.mention.kind != "phrase"]
         return tuple(
             word
             for word in self.words
@@ -189,7 +202,7 @@ class Reader:
         deeds: frozenset[str],
         language: str,
     ) -> None:
-        """Take what the tools say: their words, their servers' names, the verbs of those that act."""
+        """Take what the tools say: their words, their servers, the verbs of those that act."""
         self._vocabulary = vocabulary
         self._deeds = deeds
         self._servers = servers
@@ -219,7 +232,7 @@ class Reader:
         said = [each.group() for each in found]
         meanings = self._meanings(said) if french else {}
         return [
-            self._word(each, place, said, meanings.get(place, frozenset()), french=french)
+            self._word(each, place, meanings.get(place, frozenset()), french=french)
             for place, each in enumerate(found)
         ]
 
@@ -234,7 +247,6 @@ class Reader:
         self,
         found: re.Match[str],
         place: int,
-        said: Sequence[str],
         meaning: frozenset[str],
         *,
         french: bool,
@@ -246,7 +258,8 @@ class Reader:
         is_how = text == "comment" and french and place == 0
         is_empty = text in STOP_WORDS or text in _FILLERS or len(text) == 1 or is_how
         is_plural = text[-1:] in "sx" and len(text) > 3 and not is_empty
-        return Word(*found.span(), text, meaning | {own}, is_empty, False, is_plural)
+        start, end = found.span()
+        return Word(start, end, text, meaning | {own}, is_empty=is_empty, is_plural=is_plural)
 
     # --- clauses
 
@@ -267,9 +280,7 @@ class Reader:
         is_told = at is not None and (at == 0 or not asks(said))
         verb = verb_at(said, at) if at is not None and is_told else ()
         if at is not None and verb:
-            inside = [
-                _as_verb(word) if word == free[at] else word for word in inside
-            ]
+            inside = [_as_verb(word) if word == free[at] else word for word in inside]
         if any(each.kind == "text" for each in typed) and _TELLERS.intersection(said):
             verb = ("send", "create")
         if not verb and asks(said):
@@ -284,6 +295,7 @@ class Reader:
         found = sorted([*typed, *names], key=lambda each: each.start)
         found += _deeds(folded, start, end, typed)
         found += _phrases(folded, inside, found)
+        found = found[:MAX_VALUES]
         values = tuple(
             Value(
                 numbered + number,
@@ -313,16 +325,20 @@ class Reader:
         """Yield the proper nouns: words with a capital that do not begin a sentence."""
         run: list[Word] = []
         for word in [*words, None]:
-            if word is not None and run and _follows(folded.text, run[-1], word):
-                if self._is_name(folded, word, typed) or word.text in _JOINING:
-                    run.append(word)
-                    continue
+            if word is not None and run and self._goes_on(folded, run[-1], word, typed):
+                run.append(word)
+                continue
             while run and run[-1].text in _JOINING:
                 run.pop()
             if run:
                 start, end = run[0].start, run[-1].end
                 yield Mention("name", start, end, folded.original(start, end), None)
             run = [word] if word is not None and self._is_name(folded, word, typed) else []
+
+    def _goes_on(self, folded: Folded, last: Word, word: Word, typed: Sequence[Mention]) -> bool:
+        if not _follows(folded.text, last, word):
+            return False
+        return word.text in _JOINING or self._is_name(folded, word, typed)
 
     def _is_name(self, folded: Folded, word: Word, typed: Sequence[Mention]) -> bool:
         if _covered(word, typed) or not folded.original(word.start, word.end)[:1].isupper():
@@ -359,7 +375,9 @@ def _with_told(folded: Folded, mentions: list[Mention]) -> list[Mention]:
         start = next(
             (
                 found.end()
-                for found in pattern.finditer(text, verb.start() if verb and pattern is _TOLD else 0)
+                for found in pattern.finditer(
+                    text, verb.start() if verb and pattern is _TOLD else 0
+                )
                 if not any(each.start < found.end() <= each.end for each in mentions)
             ),
             None,
@@ -368,7 +386,9 @@ def _with_told(folded: Folded, mentions: list[Mention]) -> list[Mention]:
             continue
         after = _THEN.search(text, start)
         end = after.start() if after else len(text.rstrip(" .!?"))
-        if end > start + 2 and not any(each.start == start and each.end >= end - 2 for each in mentions):
+        if end > start + 2 and not any(
+            each.start == start and each.end >= end - 2 for each in mentions
+        ):
             told = folded.original(start, end).strip(" \"'«»")
             outside = [each for each in mentions if each.end <= start]
             later = [each for each in mentions if each.start >= end]
@@ -393,18 +413,15 @@ def _clauses(
             ends.append(start)
             edges.append(end)
     ends.append(len(text))
-    pairs = [(s, e) for s, e in zip(edges, ends, strict=True) if text[s:e].strip(" ,.;:!?")]
-    return pairs
+    return [(s, e) for s, e in zip(edges, ends, strict=True) if text[s:e].strip(" ,.;:!?")]
 
 
-_OBJECTS = frozenset(
-    "le la les l lui leur moi me m nous un une des mon ma mes the a an it them my him her to".split()  # noqa: SIM905
+_OBJECTS = listed(
+    "le la les l lui leur moi me m nous un une des mon ma mes the a an it them my him her to"
 )
 
 
-_BEFORE_VERB = frozenset(
-    "le la les l lui leur me m nous to it them aussi also please n y en se s".split()  # noqa: SIM905
-)
+_BEFORE_VERB = listed("le la les l lui leur me m nous to it them aussi also please n y en se s")
 
 
 def _opens(place: int, words: Sequence[Word], mentions: Sequence[Mention]) -> bool:
@@ -434,7 +451,11 @@ def _deeds(folded: Folded, start: int, end: int, typed: Sequence[Mention]) -> li
         return []
     first, last = found.end(), end
     for each in typed:
-        if each.kind in ("date", "datetime", "time") and each.end >= last - 2 and each.start > first:
+        if (
+            each.kind in ("date", "datetime", "time")
+            and each.end >= last - 2
+            and each.start > first
+        ):
             last = each.start
         elif each.kind in ("date", "datetime", "time") and each.start <= first < each.end:
             first = each.end
@@ -442,9 +463,7 @@ def _deeds(folded: Folded, start: int, end: int, typed: Sequence[Mention]) -> li
     return [Mention("deed", first, first + len(text), text, text)] if len(text) > 2 else []
 
 
-def _phrases(
-    folded: Folded, words: Sequence[Word], mentions: Sequence[Mention]
-) -> list[Mention]:
+def _phrases(folded: Folded, words: Sequence[Word], mentions: Sequence[Mention]) -> list[Mention]:
     """Return the runs of words between prepositions and values; they may be values themselves.
 
     Of "orders of the shop in Lyon" both "orders of the shop" and its two halves are.
@@ -464,9 +483,7 @@ def _phrases(
     return found
 
 
-def _runs(
-    text: str, words: Sequence[Word], solid: Sequence[Mention]
-) -> Iterator[list[Word]]:
+def _runs(text: str, words: Sequence[Word], solid: Sequence[Mention]) -> Iterator[list[Word]]:
     run: list[Word] = []
     for word in words:
         joins = word.text in _OF and bool(run)
@@ -492,8 +509,8 @@ def _halves(run: list[Word]) -> Iterator[list[Word]]:
 
 
 _OF = frozenset({"de", "du", "of", "d", "des"})
-_DETERMINERS = frozenset(  # what a new thing that is named begins with
-    "the a an my our his her their le la les un une mon ma mes nos notre ce cet cette ces".split()  # noqa: SIM905
+_DETERMINERS = listed(
+    "the a an my our his her their le la les un une mon ma mes nos notre ce cet cette ces"
 )
 _AND_OR = frozenset({"et", "and", "ou", "or"})
 
@@ -562,9 +579,11 @@ def _without_picks(words: Sequence[Word]) -> list[Word]:
 
 
 _MOST = frozenset({"plus", "moins", "most", "least", "mieux", "best"})
-_TIMES = frozenset(
-    "week month year semaine mois annee monday tuesday wednesday thursday friday saturday sunday"
-    " lundi mardi mercredi jeudi vendredi samedi dimanche night".split()
+_TIMES = listed(
+    """
+    week month year semaine mois annee night monday tuesday wednesday thursday friday saturday
+    sunday lundi mardi mercredi jeudi vendredi samedi dimanche
+    """
 )
 
 

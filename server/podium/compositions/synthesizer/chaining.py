@@ -6,7 +6,7 @@ gives it, and at last a question to the person. Only readers are ever added for 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -46,7 +46,6 @@ SCARCE = 0.8  # of a producer that would have to ask for something itself
 LEAST_OBJECT = 0.5  # how well a reader must explain what is to be sent
 _STRONG_KINDS = frozenset({"email", "url", "phone", "latlon", "timezone"})
 _PEOPLE = frozenset({"person", "custom"})
-_JOINED = re.compile(r"\s*(?:,|et|and|ou|or|puis|then)?\s*(?:(?:et|and)\s+)?(?:[^\W\d_]{1,5}\s+){0,2}\"?\s*")
 
 Flows = Mapping[tuple[str, str], Sequence[Flow]]
 
@@ -87,7 +86,7 @@ class Chaining:
             kept = [v for v in clause.values if not any(t.startswith(f"{v.number}:") for t in held)]
             clause = replace(clause, values=tuple(kept))
         grown = self._call(plan, known, clause, number, 0, None, is_target=True, fit=fit)
-        return _cheapest([more for each in grown for more in self._again(each, clause)], BEAM)
+        return _cheapest([self._again(each, clause) for each in grown], BEAM)
 
     # --- one call
 
@@ -111,7 +110,11 @@ class Chaining:
         for most in (LIKELY, LAST_RESORT):
             fillings = self.filler.fill(known, clause, plan.used, most=most, chased=chased)
             if not is_target:
-                fillings = [each for each in fillings if each.port.is_required or each.cost <= SURE_OF_PRODUCER]
+                fillings = [
+                    each
+                    for each in fillings
+                    if each.port.is_required or each.cost <= SURE_OF_PRODUCER
+                ]
             key = frozenset((each.port.name, each.taken) for each in fillings)
             if key not in tried:
                 tried.add(key)
@@ -191,7 +194,11 @@ class Chaining:
             offer(plan, Constant(port.choices[0]), DEFAULT / 2)
         elif "default" in port.schema:
             offer(plan, Constant(port.schema["default"]), DEFAULT)
-        if depth < MAX_DEPTH and not port.is_sink and (not found or min(w[0].cost for w in found) > plan.cost + PRODUCER):
+        if (
+            depth < MAX_DEPTH
+            and not port.is_sink
+            and (not found or min(w[0].cost for w in found) > plan.cost + PRODUCER)
+        ):
             for grown, read, cost in self._produced(plan, port, known, clause, number, depth):
                 offer(grown, read, cost)
         if port.is_required:
@@ -212,7 +219,8 @@ class Chaining:
     ) -> Iterator[tuple[Read, float]]:
         """Yield the fields of earlier results that fit, each with its cost."""
         rounds = next(
-            (b.source for b in bindings if isinstance(b.source, Read) and b.source.how == "each"), None
+            (b.source for b in bindings if isinstance(b.source, Read) and b.source.how == "each"),
+            None,
         )
         last = len(plan.calls) - 1
         for index in range(last, -1, -1):
@@ -221,7 +229,7 @@ class Chaining:
             nearer = 0.1 if clause.has_pronoun and source.clause < number else 0.0
             for field, likes, is_seen in self._fitting(source.known, port, known):
                 cost = SEEN if is_seen else 0.1 + 0.6 * (1 - likes)
-                how, pick = self._lifted(field, port, known, clause, source)
+                how, pick = self._lifted(field, port, clause, source)
                 if rounds is not None and how == "each" and rounds.call != index:
                     how = "pick"
                 yield Read(index, field, how, pick, is_seen), max(0.02, cost + away - nearer)
@@ -243,7 +251,7 @@ class Chaining:
     def _fitting(
         self, source: KnownTool, port: Port, known: KnownTool
     ) -> list[tuple[Field, float, bool]]:
-        """Return the fields of a tool's results that fit an argument, the best two, seen ones first."""
+        """Return the two fields of a tool's results that fit an argument best, seen ones first."""
         seen = {flow.path for flow in self._flows(source, port, known)}
         found = []
         for field in self.toolbox.fields(source):
@@ -258,9 +266,7 @@ class Chaining:
         flows = self.flows.get((known.name, port.name), ())
         return [flow for flow in flows if flow.source == source.name]
 
-    def _lifted(
-        self, field: Field, port: Port, known: KnownTool, clause: Clause, source: Call
-    ) -> tuple[How, Pick]:
+    def _lifted(self, field: Field, port: Port, clause: Clause, source: Call) -> tuple[How, Pick]:
         """Return what becomes of several values where one is wanted."""
         origin = self.asked.clauses[source.clause]
         is_many = field.is_many or source.rounds is not None
@@ -274,12 +280,17 @@ class Chaining:
             return "pick", pick
         things = frozenset(source.known.nouns) | field.words
         wants_each = any(
-            each.wants_each and (not each.each_of or each.each_of & things) for each in (clause, origin)
+            each.wants_each and (not each.each_of or each.each_of & things)
+            for each in (clause, origin)
         )
         plural = any(
             word.is_plural and word.stems & things for word in (*origin.words, *clause.words)
         )
-        is_named = any(isinstance(each.source, Given) for each in source.bindings if each.port.kind in ("title", "person", "id", "free"))
+        is_named = any(
+            isinstance(each.source, Given)
+            for each in source.bindings
+            if each.port.kind in ("title", "person", "id", "free")
+        )
         if wants_each or (plural and not is_named):
             return "each", FIRST
         return "pick", FIRST
@@ -292,11 +303,13 @@ class Chaining:
         """Yield the plan with a reader added that gives what an argument needs."""
         for offer, likes, is_seen in self._producers(port, known, clause, plan):
             bare = span(clause, clause.start, clause.end)
-            for grown in self._call(plan, offer.source, bare, number, depth + 1, port, is_target=False)[:2]:
+            for grown in self._call(
+                plan, offer.source, bare, number, depth + 1, port, is_target=False
+            )[:2]:
                 index = len(grown.calls) - 1
                 made = grown.calls[index]
                 lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
-                how, pick = self._lifted(offer.field, port, known, clause, made)
+                how, pick = self._lifted(offer.field, port, clause, made)
                 read = Read(index, offer.field, how, pick, is_seen, offer.is_guessed)
                 said = self._said(offer.source, port, known, clause)
                 cost = PRODUCER + 0.5 * (1 - said) + (1 - likes) + SCARCE * lacks
@@ -340,7 +353,10 @@ class Chaining:
                 add(Offer(source, _field_of(self.toolbox, source, flow, port)), 1.0, is_seen=True)
         for offer in self.toolbox.offers(port):
             likes = fitness(offer.field, port)
-            if port.kind in ("email", "phone") and _PEOPLE & {*offer.source.nouns, *offer.source.objects}:
+            if port.kind in ("email", "phone") and _PEOPLE & {
+                *offer.source.nouns,
+                *offer.source.objects,
+            }:
                 likes = min(1.0, likes + 0.2)  # whose address it is
             if likes >= LEAST_LIKENESS:
                 add(offer, likes, is_seen=False)
@@ -390,30 +406,37 @@ class Chaining:
                 for way in self._call(grown, reader, part, number, depth + 1, None, is_target=False)
             ]
             if ways:
-                grown, count = self._again(_cheapest(ways, 1)[0], part)[0], count + 1
+                grown, count = self._again(_cheapest(ways, 1)[0], part), count + 1
         return grown if count else None
 
     # --- the same with other values
 
-    def _again(self, plan: Growing, clause: Clause) -> list[Growing]:
+    def _again(self, plan: Growing, clause: Clause) -> Growing:
         """Return the plan with the last call made for further values of the same kind."""
         last = plan.calls[-1]
         for binding in last.bindings:
             if not isinstance(binding.source, Given) or not binding.source.filling.taken:
                 continue
-            others = self.filler.also(last.known, clause, plan.used, binding.port)
-            others = [each for each in others if self._is_beside(binding.source.filling, each, clause)]
-            for filling in others[: MAX_STEPS - len(plan.calls)]:
-                spent = self.filler.spent(clause, filling)
-                plan = replace(plan, used=plan.used | spent, words=plan.words | filling.words)
-                if binding.port.is_list:
-                    plan = _longer(plan, binding, filling)
-                    binding = next(b for b in plan.calls[-1].bindings if b.port is binding.port)
-                else:
-                    plan = plan.with_call(_with(last, binding.port, filling)).spending(filling.cost)
-            if others:
-                break
-        return [plan]
+            first = binding.source.filling
+            others = [
+                filling
+                for filling in self.filler.also(last.known, clause, plan.used, binding.port)
+                if self._is_beside(first, filling, clause)
+            ][: MAX_STEPS - len(plan.calls)]
+            if not others:
+                continue
+            spent = [self.filler.spent(clause, filling) for filling in others]
+            plan = replace(
+                plan,
+                used=plan.used.union(*spent),
+                words=plan.words.union(*(filling.words for filling in others)),
+            )
+            if binding.port.is_list:
+                return _with_last(plan, _given(last, binding.port, _joined(first, others)))
+            for filling in others:
+                plan = plan.with_call(_given(last, binding.port, filling)).spending(filling.cost)
+            return plan
+        return plan
 
     def _is_beside(self, one: Filling, other: Filling, clause: Clause) -> bool:
         """Return whether only words such as "and" stand between a value and those before it."""
@@ -429,7 +452,9 @@ class Chaining:
         for each in others:  # a list: what stands between may be values like them
             if mine[0].end <= each.start and each.end <= theirs[0].start:
                 between = self.asked.folded.text[each.end : theirs[0].start].strip(" \"'")
-        joins = re.fullmatch(r"(?:,|et|and|puis|ou|or|,\s*(?:et|and))(?:\s+\w{1,4}){0,2}['\s\"]*", between)
+        joins = re.fullmatch(
+            r"(?:,|et|and|puis|ou|or|,\s*(?:et|and))(?:\s+\w{1,4}){0,2}['\s\"]*", between
+        )
         return joins is not None
 
 
@@ -462,7 +487,13 @@ def _field_of(toolbox: Toolbox, source: KnownTool, flow: Flow, port: Port) -> Fi
 def _is_open_sink(port: Port, known: KnownTool, filled: Iterable[str]) -> bool:
     """Return whether a text that may be left out is what a writing tool is there for."""
     is_first = next((each for each in known.ports if each.is_sink), None) is port
-    return port.is_sink and not port.is_required and port.name not in filled and is_first and not known.is_reader
+    return (
+        port.is_sink
+        and not port.is_required
+        and port.name not in filled
+        and is_first
+        and not known.is_reader
+    )
 
 
 def _is_led(call: Call) -> bool:
@@ -479,7 +510,10 @@ def _repeated(plan: Growing, port: Port, clause: Clause) -> Iterator[tuple[Again
             if isinstance(binding.source, Given) and same and likes >= LEAST_LIKENESS:
                 if binding.source.filling.is_constant or port.choices:
                     continue
-                yield Again(index, binding.port.name), AGAIN - 0.1 * clause.has_pronoun + 0.4 * (1 - likes)
+                yield (
+                    Again(index, binding.port.name),
+                    AGAIN - 0.1 * clause.has_pronoun + 0.4 * (1 - likes),
+                )
 
 
 def _parts(text: str, clause: Clause, target: KnownTool) -> list[Clause]:
@@ -489,9 +523,13 @@ def _parts(text: str, clause: Clause, target: KnownTool) -> list[Clause]:
     """
     verb = next((word for word in clause.words if word.is_verb), None)
     edges = [verb.end if verb else clause.start]
-    for found in re.finditer(r",\s*(?:et|and)?\s+|\s(?:et|and|ainsi que|as well as)\s+", text[: clause.end]):
+    for found in re.finditer(
+        r",\s*(?:et|and)?\s+|\s(?:et|and|ainsi que|as well as)\s+", text[: clause.end]
+    ):
         inside = any(
-            value.mention.kind not in ("phrase", "deed") and value.mention.start < found.end() and found.start() < value.mention.end
+            value.mention.kind not in ("phrase", "deed")
+            and value.mention.start < found.end()
+            and found.start() < value.mention.end
             for value in clause.values
         )
         if found.start() > edges[-1] and not inside:
@@ -518,21 +556,23 @@ def _is_receiver(value: Value, text: str, verb: Word | None) -> bool:
     return is_next or value.place.preposition in ("to", "a", "au", "aux")
 
 
-def _longer(plan: Growing, binding: Binding, filling: Filling) -> Growing:
-    source = binding.source
-    assert isinstance(source, Given)
-    values = [*source.filling.value, *filling.value]
-    taken = source.filling.taken | filling.taken
-    said = f"{source.filling.said}, {filling.said}"
-    longer = replace(source.filling, value=values, taken=taken, said=said)
-    last = plan.calls[-1]
-    bindings = tuple(
-        replace(each, source=Given(longer)) if each is binding else each for each in last.bindings
+def _joined(first: Filling, others: Sequence[Filling]) -> Filling:
+    """Return a list of values that were said one after the other."""
+    every = [first, *others]
+    return replace(
+        first,
+        value=[value for filling in every for value in filling.value],
+        taken=frozenset().union(*(filling.taken for filling in every)),
+        said=", ".join(filling.said for filling in every),
     )
-    return replace(plan, calls=(*plan.calls[:-1], replace(last, bindings=bindings)))
 
 
-def _with(call: Call, port: Port, filling: Filling) -> Call:
+def _with_last(plan: Growing, call: Call) -> Growing:
+    return replace(plan, calls=(*plan.calls[:-1], call))
+
+
+def _given(call: Call, port: Port, filling: Filling) -> Call:
+    """Return a call with another value for an argument."""
     bindings = tuple(
         Binding(port, Given(filling), filling.cost) if each.port is port else each
         for each in call.bindings

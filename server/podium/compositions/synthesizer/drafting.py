@@ -4,7 +4,6 @@ What the request said becomes params with its values, so that other values can b
 the tools' schemas said stays as it is.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Pick
 from podium.compositions.synthesizer.known import Toolbox
-from podium.compositions.synthesizer.names import name_words
+from podium.compositions.synthesizer.names import listed, name_words
 from podium.compositions.synthesizer.plans import (
     Again,
     Binding,
@@ -23,7 +22,6 @@ from podium.compositions.synthesizer.plans import (
     Growing,
     Read,
     Told,
-    Wanted,
 )
 from podium.compositions.synthesizer.ports import Field, Port, described
 from podium.compositions.synthesizer.wording import Language, reason
@@ -37,11 +35,15 @@ MAX_NAME = 80
 MAX_STEP = 50  # characters of a step's id
 MAX_ENUM = 100  # choices that a param lists; the tool itself knows the rest
 MAX_DESCRIPTION = 200
-_KEPT = ("type", "description", "format", "enum", "const", "default", "minimum", "maximum",
-         "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern", "multipleOf")  # fmt: skip
-_RESERVED = frozenset(
-    "and or in true false null function context item index i error previous".split()  # noqa: SIM905
-)
+_KEPT: Mapping[str, str] = {  # keywords that a param keeps, and what their values must be
+    "type": "types", "description": "text", "format": "text", "pattern": "text", "enum": "list",
+    "const": "any", "default": "any", "minimum": "number", "maximum": "number",
+    "exclusiveMinimum": "number", "exclusiveMaximum": "number", "minLength": "size",
+    "maxLength": "size",
+}  # fmt: skip
+_TYPES = listed("string number integer boolean array object null")
+_RESERVED = listed("and or in true false null function context item index i error previous")
+_FIELD = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # What an element is compared by, as words of field names.
 _MEASURES: Mapping[str, str] = {
@@ -53,9 +55,7 @@ _MEASURES: Mapping[str, str] = {
     "distance": "distance km mile",
     "temperature": "temperature max",
 }
-_TEXTS = frozenset(
-    "text content summary translation message transcript diff output markdown answer".split()  # noqa: SIM905
-)
+_TEXTS = listed("text content summary translation message transcript diff output markdown answer")
 _ELEMENT = "$item"
 _MISSING: Any = object()
 
@@ -216,21 +216,18 @@ class Drafting:
             inside = len(each.path) == length + 1 and each.path[:length] == of.path[:length]
             if not inside or not each.is_scalar:
                 continue
-            own = set(name_words(each.name)) | {part for word in name_words(each.name) for part in ()}
-            if own & wanted or (measure == "date" and each.kind in ("date", "datetime")):
+            if wanted.intersection(name_words(each.name)) or (
+                measure == "date" and each.kind in ("date", "datetime")
+            ):
                 return each.name
         return None
 
     def _telling(self, calls: Sequence[int], picks: Sequence[Pick | None]) -> str:
         holes = [self._hole(call, pick) for call, pick in zip(calls, picks, strict=True)]
-        if len(holes) == 1 and not self._is_shapeless(calls[0]) and _NAME.fullmatch(holes[0].replace(".", "_")):
-            if holes[0] != self.ids[calls[0]]:
-                return holes[0]
+        if len(holes) == 1 and _FIELD.fullmatch(holes[0]):
+            return holes[0]
         text = "\\n\\n".join(f"{{{hole}}}" for hole in holes)
         return f"$template('{text}')"
-
-    def _is_shapeless(self, call: int) -> bool:
-        return not self.toolbox.fields(self.plan.calls[call].known)
 
     def _hole(self, call: int, pick: Pick | None) -> str:
         """Return what a text tells of a result: its one text where it has one, else all of it."""
@@ -243,7 +240,11 @@ class Drafting:
         lists = next((each for each in fields if each.list_length >= 0), None)
         if pick is not None and lists is not None and self.plan.calls[call].rounds is None:
             return self._picked(call, lists, lists.list_length, pick)
-        texts = [each for each in fields if len(each.path) == 1 and each.name in _TEXTS and each.types <= {"string"}]
+        texts = [
+            each
+            for each in fields
+            if len(each.path) == 1 and each.name in _TEXTS and each.types <= {"string"}
+        ]
         return f"{own}.{quoted(texts[0].name)}" if top and len(texts) == 1 else own
 
     # --- params
@@ -257,7 +258,9 @@ class Drafting:
             self.params[name].is_required |= port.is_required
         else:
             name = self._free_name(port.name)
-            self.params[name] = Param(name, plain_schema(port), port.is_required, value is _MISSING, value)
+            self.params[name] = Param(
+                name, plain_schema(port), port.is_required, value is _MISSING, value
+            )
             if taken:
                 self._of_value[key] = name
         self._of_argument[index, port.name] = name
@@ -273,13 +276,19 @@ class Drafting:
     # --- for people
 
     def _say(self, kind: str, **parts: str) -> None:
-        self.reasons.append(reason(kind, self.language, **{k: printable(v) for k, v in parts.items()}))
+        self.reasons.append(
+            reason(kind, self.language, **{k: printable(v) for k, v in parts.items()})
+        )
 
     def _description(self) -> str:
         tools = ", ".join(dict.fromkeys(call.known.name for call in self.plan.calls))
         words = shortened(printable(self.asked.folded.source).strip(), MAX_DESCRIPTION)
         lead = "Fait ce que demande" if self.language == "fr" else "Does what was asked with"
-        return f"{lead} « {words} » ({tools})." if self.language == "fr" else f"{lead} “{words}” ({tools})."
+        return (
+            f"{lead} « {words} » ({tools})."
+            if self.language == "fr"
+            else f"{lead} “{words}” ({tools})."
+        )
 
     # --- output
 
@@ -303,10 +312,12 @@ class Drafting:
         elements = ".".join([own, *map(quoted, field_.path[: field_.list_length])])
         if clause.wants_count:
             return f"$count({elements})"
-        if clause.pick is not None and not _is_plural_pick(self.asked, call):
-            if clause.pick[0] == "" or self._measure(index, field_, field_.list_length, clause.pick[0]):
-                return self._picked(index, field_, field_.list_length, clause.pick)
-        return own
+        if clause.pick is None or _is_plural_pick(self.asked, call):
+            return own
+        length, measure = field_.list_length, clause.pick[0]
+        if measure and self._measure(index, field_, length, measure) is None:
+            return own
+        return self._picked(index, field_, length, clause.pick)
 
 
 def _is_plural_pick(asked: Asked, call: Call) -> bool:
@@ -326,7 +337,7 @@ def quoted(name: str) -> str:
 
 def plain_schema(port: Port) -> dict[str, Any]:
     """Return the part of an argument's schema that stands by itself."""
-    schema = {key: port.schema[key] for key in _KEPT if key in port.schema}
+    schema = {key: port.schema[key] for key in _KEPT if _is_sound(key, port.schema)}
     if described(port.schema):
         schema["description"] = shortened(printable(described(port.schema)), MAX_DESCRIPTION)
     else:
@@ -334,6 +345,27 @@ def plain_schema(port: Port) -> dict[str, Any]:
     if len(schema.get("enum", ())) > MAX_ENUM:
         del schema["enum"]
     return schema
+
+
+def _is_sound(key: str, schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema has a keyword, with a value that it can have."""
+    if key not in schema:
+        return False
+    value = schema[key]
+    match _KEPT[key]:
+        case "types":
+            names = value if isinstance(value, list) else [value]
+            return bool(names) and all(isinstance(name, str) and name in _TYPES for name in names)
+        case "text":
+            return isinstance(value, str)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "size":
+            return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        case "list":
+            return isinstance(value, list) and bool(value)
+        case _:
+            return True
 
 
 def _constant(binding: Binding) -> tuple[Any] | None:

@@ -5,14 +5,14 @@ A cost is 0 for what is certain and 1 for what is hardly better than asking the 
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Clause, Value, Word
 from podium.compositions.synthesizer.known import KnownTool
 from podium.compositions.synthesizer.mentions import Mention
-from podium.compositions.synthesizer.names import GENERIC, canonical, name_words
+from podium.compositions.synthesizer.names import GENERIC, canonical, listed, name_words
 from podium.compositions.synthesizer.ports import Port
 from podium.mapping.coercion import schema_faults
 from podium.text.tokens import stem, tokens
@@ -25,6 +25,7 @@ _PREPOSITION, _NOUN_BEFORE, _NOUN_AFTER = 0.2, 0.25, 0.15  # what each sign take
 _EXPLAINED = 0.5  # added to a phrase that says what the tool is about
 _NAMES_TOOLS = 0.35  # added for each word of a phrase that names what some tool is about
 _OF_ANOTHER = 0.6  # added for the id of something else
+_CALLED_SO = 0.3  # added for a phrase that only says what the argument is called
 _CHOICE = 0.08
 REQUIRED = 0.05  # how much dearer a value may be for an argument that must be there
 _OTHER_PATH = 0.4  # more, for a file in place of a folder
@@ -43,7 +44,8 @@ _COSTS: Mapping[str, Mapping[str, float]] = {
     "time": {"time": 0.05, "datetime": 0.25, "free": 0.9},
     "duration": {"duration": 0.05, "number": 0.4, "free": 0.9},
     "percentage": {"number": 0.2},
-    "number": {"number": 0.45, "limit": 0.45, "id": 0.45, "duration": 0.6, "free": 0.9, "query": 0.9},
+    "number": {"number": 0.45, "limit": 0.45, "id": 0.45, "duration": 0.6, "free": 0.9,
+               "query": 0.9},
     "currency": {"currency": 0.05, "unit": 0.4},
     "language": {"language": 0.05, "query": 0.7},
     "name": {"city": 0.2, "person": 0.2, "query": 0.25, "title": 0.35, "free": 0.35, "content": 0.9,
@@ -59,9 +61,9 @@ _ROLES: Mapping[str, str] = {
     "from de depuis since du": """from source origin start since departure sender author base old
         city owner repository path folder file""",
     "in dans en": """in city location country directory folder repository channel language
-        room project currency calendar timezone target to list database""",
-    "about sur on regarding concernant": """query topic subject about date repository channel keyword
-        file""",
+        room project currency calendar timezone target to list database year month""",
+    "about sur on regarding concernant": """query topic subject about date repository channel
+        keyword file""",
     "for pour": "query name customer attendee date recipient assignee for person title city until",
     "by par": "author artist sender by sort",
     "named called titled nomme nommee appele appelee intitule intitulee":
@@ -81,24 +83,28 @@ _ROLES_OF = {
     for prepositions, roles in _ROLES.items()
     for preposition in prepositions.split()
 }
-_STARTS = frozenset(stem(w) for w in "start from since begin after min departure".split())
-_ENDS = frozenset(stem(w) for w in "end to until before max due finish stop arrival".split())
+_STARTS = frozenset(
+    stem(w) for w in ["start", "from", "since", "begin", "after", "min", "departure"]
+)
+_ENDS = frozenset(
+    stem(w) for w in ["end", "to", "until", "before", "max", "due", "finish", "stop", "arrival"]
+)
 _CHECKED = frozenset(
     {"pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
      "maxLength", "multipleOf"}
 )  # fmt: skip
 # Choices that people name otherwise.
 _ALSO: Mapping[str, frozenset[str]] = {
-    "high": frozenset("urgent urgente haute elevee elevé critical critique important".split()),  # noqa: SIM905
-    "low": frozenset("faible basse minor mineure mineur".split()),  # noqa: SIM905
-    "medium": frozenset("moyenne normal normale".split()),  # noqa: SIM905
-    "open": frozenset("ouvert ouverts ouverte ouvertes pending".split()),  # noqa: SIM905
-    "closed": frozenset("ferme fermes fermee fermees clos closes".split()),  # noqa: SIM905
-    "done": frozenset("termine terminee terminees terminees faites finished completed".split()),  # noqa: SIM905
+    "high": listed("urgent urgente haute elevee elevé critical critique important"),
+    "low": listed("faible basse minor mineure mineur"),
+    "medium": listed("moyenne normal normale"),
+    "open": listed("ouvert ouverts ouverte ouvertes pending"),
+    "closed": listed("ferme fermes fermee fermees clos closes"),
+    "done": listed("termine terminee terminees terminees faites finished completed"),
 }
 _UNITS = (("minut", 60), ("hour", 3_600), ("heur", 3_600), ("dat", 86_400),
           ("second", 1), ("millisecond", 0.001))  # fmt: skip
-_NOT = frozenset("sans without not no non pas".split())  # noqa: SIM905
+_NOT = listed("sans without not no non pas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +125,11 @@ class Filling:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Fills arguments from one request."""
+    """Fills arguments from one request; `nouns` are what all tools are about, seldom values."""
 
     asked: Asked
-    nouns: frozenset[str]  # of all tools: words that say what is wanted are seldom values
+    nouns: frozenset[str]
+    _made: dict[tuple[Any, ...], Sequence[Filling]] = field(default_factory=dict)
 
     def fill(
         self,
@@ -138,12 +145,12 @@ class Filler:
         `used` are the values that were taken before. `chased` is the argument of another tool that
         this one is called for: what is said of it is said of this tool's arguments too.
         """
-        wanted = list(self._fits(known, clause, used, chased))
-        wanted.sort(key=lambda each: (each[0] - REQUIRED * each[2].port.is_required, each[1]))
+        wanted = self._ranked(known, clause, chased)
         chosen: dict[str, Filling] = {}
         taken: set[str] = set(used)
         told: set[int] = set()
-        for cost, _, filling in wanted:
+        for filling in wanted:
+            cost = filling.cost
             limit = most if filling.port.is_required else min(most, SURE)
             if filling.words and filling.words <= told:
                 continue
@@ -154,17 +161,17 @@ class Filler:
         self._add_ends(known, clause, chosen)
         return list(chosen.values())
 
-    def also(self, known: KnownTool, clause: Clause, used: Collection[str], port: Port) -> list[Filling]:
+    def also(
+        self, known: KnownTool, clause: Clause, used: Collection[str], port: Port
+    ) -> list[Filling]:
         """Return further values for an argument, as sure as those that it has."""
-        found = [
-            filling
-            for cost, _, filling in sorted(self._fits(known, clause, used, None), key=lambda e: e[:2])
-            if filling.port.name == port.name and cost <= LIKELY
-        ]
         kept: list[Filling] = []
-        for filling in found:
-            if not any(filling.taken & other.taken for other in kept):
+        spent = set(used)
+        for filling in self._ranked(known, clause, None):
+            is_own = filling.port.name == port.name and filling.cost <= LIKELY
+            if is_own and filling.taken and not filling.taken & spent:
                 kept.append(filling)
+                spent |= filling.taken
         return kept
 
     def spent(self, clause: Clause, filling: Filling) -> frozenset[str]:
@@ -181,14 +188,28 @@ class Filler:
             mention = own[number].mention
             for value in clause.values:
                 other = value.mention
-                if other.start < mention.end and mention.start < other.end and value.number != number:
+                if (
+                    other.start < mention.end
+                    and mention.start < other.end
+                    and value.number != number
+                ):
                     spent |= {f"{value.number}:", f"{value.number}:date", f"{value.number}:time"}
         return spent
 
     # --- single fits
 
+    def _ranked(self, known: KnownTool, clause: Clause, chased: Port | None) -> Sequence[Filling]:
+        """Return everything that fits some argument, the surest first; made once."""
+        numbers = tuple(value.number for value in clause.values)
+        key = known.name, clause.start, clause.end, numbers, chased.name if chased else ""
+        if key not in self._made:
+            found = list(self._fits(known, clause, chased))
+            found.sort(key=lambda each: (each[0] - REQUIRED * each[2].port.is_required, each[1]))
+            self._made[key] = [filling for _, _, filling in found]
+        return self._made[key]
+
     def _fits(
-        self, known: KnownTool, clause: Clause, used: Collection[str], chased: Port | None
+        self, known: KnownTool, clause: Clause, chased: Port | None
     ) -> Iterator[tuple[float, int, Filling]]:
         for order, port in enumerate(known.ports):
             if port.kind == "object":
@@ -203,8 +224,7 @@ class Filler:
                 continue
             for value in clause.values:
                 for filling in self._of_value(value, port, known, clause, chased):
-                    if not filling.taken & set(used):
-                        yield filling.cost, order + 100 * value.number, filling
+                    yield filling.cost, order + 100 * value.number, filling
 
     def _of_value(
         self, value: Value, port: Port, known: KnownTool, clause: Clause, chased: Port | None
@@ -219,8 +239,10 @@ class Filler:
             named = port.words | frozenset(name_words(port.name))
             words = _without(value.words, frozenset(known.nouns))
             bare = _without(words, named - GENERIC)
-            if not bare:
+            if not words:
                 return
+            if not bare:  # it is called what the argument is: "the living room" for a room
+                base, bare = base + _CALLED_SO, words
             base += _EXPLAINED * _explained(bare, known)
             base += _NAMES_TOOLS * sum(bool(w.stems & self.nouns) for w in bare if not w.is_empty)
             is_named = bare != words
@@ -233,6 +255,8 @@ class Filler:
         if port.kind == "id" and len(text.split()) > 1:
             return  # ids have no blanks
         if port.kind == "id" and self._is_of_another(value, port):
+            base += _OF_ANOTHER
+        if mention.kind == "number" and port.kind == "id" and value.place.preposition in _SOMETIME:
             base += _OF_ANOTHER
         signs = _signs(value, port, known, chased)
         cost = max(0.02, base - (max(signs, _NOUN_BEFORE) if is_named else signs))
@@ -288,7 +312,9 @@ class Filler:
             case "language":
                 return value if _wants_code(port) else text, ""
             case _:
-                return (value if mention.kind != "phrase" else text, "") if port.takes_text else None
+                return (
+                    (value if mention.kind != "phrase" else text, "") if port.takes_text else None
+                )
 
     def _of_date(self, day: str, port: Port) -> str:
         if port.kind != "datetime":
@@ -388,6 +414,7 @@ def _explained(words: Iterable[Word], known: KnownTool) -> float:
     return said / len(telling) if telling else 1.0
 
 
+_SOMETIME = frozenset({"in", "en", "since", "depuis", "before", "avant", "after", "apres"})
 _SOMEWHERE = frozenset({"in", "dans", "to", "from", "with", "avec", "chez"})
 _FILE_NAME = re.compile(r"[^/\\]\.[a-zA-Z]\w{0,7}$")
 
@@ -421,7 +448,9 @@ def _flag(port: Port, known: KnownTool, clause: Clause) -> Filling | None:
 
 
 _NAME = frozenset(name_words("name"))
-_FLAG_WORDS = frozenset(stem(w) for w in "only is has include with show all use".split())
+_FLAG_WORDS = frozenset(
+    stem(w) for w in ["only", "is", "has", "include", "with", "show", "all", "use"]
+)
 
 
 def _chosen(port: Port, known: KnownTool, clause: Clause) -> Filling | None:
@@ -430,9 +459,15 @@ def _chosen(port: Port, known: KnownTool, clause: Clause) -> Filling | None:
         return Filling(port, port.choices[0], 0.05, is_constant=True)
     best: tuple[float, int, Filling] | None = None
     for order, choice in enumerate(port.choices):
-        wanted = frozenset(canonical(each) for each in tokens(str(choice))) or {str(choice).casefold()}
+        wanted = frozenset(canonical(each) for each in tokens(str(choice))) or {
+            str(choice).casefold()
+        }
         others = _ALSO.get(str(choice).casefold(), frozenset())
-        hits = [word for word in clause.words if not word.is_verb and (word.stems & wanted or word.text in others)]
+        hits = [
+            word
+            for word in clause.words
+            if not word.is_verb and (word.stems & wanted or word.text in others)
+        ]
         said = {each for word in hits for each in word.stems & wanted}
         if any(word.text in others for word in hits):
             said = set(wanted)

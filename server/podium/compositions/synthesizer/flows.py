@@ -84,7 +84,7 @@ def _shared(trace: Trace) -> Iterator[tuple[Flow, str]]:
     for call in trace.calls[:MAX_CALLS]:
         for argument, value in _informative(_arguments(call)):
             if fold_text(value) not in request:
-                for source, path in holders[value] if value in holders else ():
+                for source, path in holders.get(value, ()):
                     yield Flow(source, path, call.full_name, argument), value
         given |= {value for _, value in _informative(_arguments(call))}
         if call.is_error or call.is_cut:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from podium.compositions.synthesizer.names import canonical, name_words
-from podium.compositions.synthesizer.ports import Field, Port, fields_of, ports_of
+from podium.compositions.synthesizer.ports import Field, Port, can_be_called, fields_of, ports_of
 from podium.compositions.synthesizer.verbs import COMMON_VERBS, is_reader, says_class, verb_at
 from podium.domain.tool import Tool
 from podium.text.lexicon import Vocabulary
@@ -21,7 +21,23 @@ OBJECTS = 2  # words after a description's verb
 FIRST_SENTENCE, LATER = 1.0, 0.6  # of a description: what the tool does, and what else it says
 _AFTER_BY = frozenset({"by", "with", "from", "for", "in", "to", "as", "of"})
 _NO_NOUNS = frozenset(
-    stem(word) for word in "all list current many by for from in to with of new tool data".split()
+    stem(word)
+    for word in [
+        "all",
+        "list",
+        "current",
+        "many",
+        "by",
+        "for",
+        "from",
+        "in",
+        "to",
+        "with",
+        "of",
+        "new",
+        "tool",
+        "data",
+    ]
 )
 
 
@@ -71,7 +87,7 @@ def known(tool: Tool) -> KnownTool:
 
 
 def _objects(tool: Tool) -> tuple[str, ...]:
-    said = [stem(word) for word in words(tool.description[:DESCRIPTION_CHARACTERS])[:OBJECTS + 1]]
+    said = [stem(word) for word in words(tool.description[:DESCRIPTION_CHARACTERS])[: OBJECTS + 1]]
     return tuple(canonical(each) for each in said[1:] if each not in _NO_NOUNS)
 
 
@@ -127,7 +143,9 @@ class Toolbox:
     def servers(self) -> frozenset[str]:
         """The stems of the servers' names."""
         return frozenset(
-            canonical(each) for known_ in self.tools.values() for each in tokens(known_.tool.server_id)
+            canonical(each)
+            for known_ in self.tools.values()
+            for each in tokens(known_.tool.server_id)
         )
 
     @cached_property
@@ -168,7 +186,7 @@ class Toolbox:
         found: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         for known_ in self.tools.values():
             for each, weight in known_.weights.items():
-                if weight > TAKEN:
+                if weight >= TAKEN:
                     found[each].append((known_.name, weight))
         return found
 
@@ -230,6 +248,7 @@ class Toolboxes:
             if tool.full_name in kept and kept[tool.full_name].tool is tool
             else known(tool)
             for tool in tools
+            if can_be_called(tool.input_schema)
         }
         schema_of = {tool.full_name: self._schemas(tool) for tool in tools}
         shapes = {name: schema for name, schema in schema_of.items() if schema}

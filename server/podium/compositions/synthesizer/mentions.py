@@ -1,4 +1,4 @@
-"""The typed values that a request mentions, with where they stand: dates, names, paths, numbers, ...
+"""The typed values that a request mentions, with where they stand: dates, paths, numbers, ...
 
 Each is found once; what a more telling kind has taken is not looked at again.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from podium.compositions.synthesizer.names import listed
 from podium.text.folding import Folded
 from podium.text.literals import literals
 from podium.text.values import NOT_A_VALUE, TYPES
@@ -25,11 +26,15 @@ _ID = re.compile(
     r"|(?=[0-9a-f]*\d)(?=[0-9]*[a-f])[0-9a-f]{7,40}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}\w{12}"
     r"|[a-z]{2,20}(?:-[a-z]{2,20}){0,3}-\d[\w.]{0,20}|[@#][A-Za-z][\w.-]{1,60})(?!\w)"
 )
+_SPAN = re.compile(
+    r"(?<!\w)(?P<day>\d{1,2})(?:er|st|nd|rd|th)?\s?(?:au|a|to|et|and|-|until)\s?(?:le\s)?"
+    r"\d{1,2}(?:st|nd|rd|th)?\s(?P<month>[a-z]{3,9}(?:\s\d{4})?)(?!\w)"
+)
 _TYPED: tuple[Kind, ...] = ("datetime", "date", "duration", "percentage")
-_NO_DATES = frozenset("may mar sat sun second mai ete main day week month jour now".split())  # noqa: SIM905
+_NO_DATES = listed("may mar sat sun second mai ete main day week month jour now")
 _AT = re.compile(r"(?:\ba|\bat|\bvers|\bde|\bfrom|\bby|\bbefore|\bavant|\bafter|\bapres)\s*$")
-_SPELLED_OUT = frozenset("un une a an one once on premier".split())  # noqa: SIM905
-_ORDINALS = frozenset("first second third fourth fifth premier premiere deuxieme troisieme".split())  # noqa: SIM905
+_SPELLED_OUT = listed("un une a an one once on premier")
+_ORDINALS = listed("first second third fourth fifth premier premiere deuxieme troisieme")
 # Codes, and what people call what they stand for; an ending `s` may follow.
 _CODES: tuple[tuple[Kind, dict[str, str]], ...] = (
     (
@@ -50,7 +55,10 @@ _CODES: tuple[tuple[Kind, dict[str, str]], ...] = (
     ),
 )  # fmt: skip
 _CODE_OF: dict[str, tuple[Kind, str]] = {
-    word: (kind, code) for kind, codes in _CODES for code, said in codes.items() for word in said.split()
+    word: (kind, code)
+    for kind, codes in _CODES
+    for code, said in codes.items()
+    for word in said.split()
 } | {code.lower(): ("currency", code) for code in _CODES[0][1]}
 _CODED = re.compile(r"[€$£¥]|(?<!\w)[a-z]{3,12}(?!\w)")
 
@@ -89,6 +97,7 @@ def _all(folded: Folded, language: str, now: datetime) -> Iterator[Mention]:
         yield Mention("id", *found.span(), found.group(), found.group())
     for kind in _TYPED:
         yield from _of_type(kind, folded, language, now)
+    yield from _first_days(folded, language, now)
     for each in written:
         if each.kind in ("file", "path"):
             yield Mention("path", each.start, each.end, each.text, each.text)
@@ -96,13 +105,23 @@ def _all(folded: Folded, language: str, now: datetime) -> Iterator[Mention]:
             value = TYPES["time"].read(each.text, language=language, now=now)
             if value is not NOT_A_VALUE:
                 yield Mention("time", each.start, each.end, each.text, value)
-    for kind in ("number", "integer"):
-        yield from _of_type(kind, folded, language, now)
+    for name in ("number", "integer"):
+        yield from _of_type(name, folded, language, now)
     for found in _CODED.finditer(folded.text):
         word = found.group()
         kind, code = _CODE_OF.get(word) or _CODE_OF.get(word.removesuffix("s"), ("phrase", ""))
         if code:
             yield Mention(kind, *found.span(), folded.original(*found.span()), code)
+
+
+def _first_days(folded: Folded, language: str, now: datetime) -> Iterator[Mention]:
+    """Yield the days that share the month of the next one: the 3 of "from 3 to 6 December"."""
+    for found in _SPAN.finditer(folded.text):
+        said = f"{found['day']} {found['month']}"
+        value = TYPES["date"].read(said, language=language, now=now)
+        if value is not NOT_A_VALUE:
+            start, end = found.span("day")
+            yield Mention("date", start, end, folded.original(start, end), value)
 
 
 def _of_type(name: str, folded: Folded, language: str, now: datetime) -> Iterator[Mention]:
@@ -141,7 +160,11 @@ def _may_be(name: str, said: str) -> bool:
 def _kind_of(name: str, text: str, before: str, language: str, now: datetime) -> Kind | None:
     """Return what a value of a type is here; None if it is better read as something else."""
     if name == "duration":
-        return None if _AT.search(before) or re.fullmatch(r"\d{1,2} ?h(?: ?\d\d)?", text) else "duration"
+        return (
+            None
+            if _AT.search(before) or re.fullmatch(r"\d{1,2} ?h(?: ?\d\d)?", text)
+            else "duration"
+        )
     if name == "datetime":
         for narrower in ("date", "time"):
             if TYPES[narrower].read(text, language=language, now=now) is not NOT_A_VALUE:
@@ -159,4 +182,3 @@ def _compiled(name: str) -> re.Pattern[str]:
     if name not in _PATTERNS:
         _PATTERNS[name] = re.compile(rf"(?<!\w)(?:{TYPES[name].pattern})(?!\w)")
     return _PATTERNS[name]
-

@@ -51,6 +51,11 @@ _GENERIC = """
 """
 
 
+def listed(words: str) -> frozenset[str]:
+    """Return the words of a table, written one after the other."""
+    return frozenset(words.split())
+
+
 @lru_cache(maxsize=KEPT_NAMES)
 def canonical(word_stem: str) -> str:
     """Return the stem that stands for all that mean the same in names."""
@@ -92,6 +97,6 @@ _CANONICAL = {
     for line in _GROUPS.strip().splitlines()
     for word in line.split()
 }
-_EMPTY = STOP_WORDS - {"to", "from", "in", "on", "me", "i"} | {"the"}
+_EMPTY = STOP_WORDS - {"to", "from", "in", "on", "out", "up", "me", "i"} | {"the"}
 GENERIC = frozenset(stem(word) for word in _GENERIC.split())
 _ID = "id"

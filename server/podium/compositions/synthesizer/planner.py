@@ -19,8 +19,10 @@ from podium.compositions.synthesizer.plans import Binding, Call, Given, Growing,
 from podium.compositions.synthesizer.targets import HEAD, Search, Targets
 from podium.compositions.synthesizer.verbs import agreement
 from podium.compositions.synthesizer.wording import Language
+from podium.domain.composition import Composition
 from podium.domain.synthesis import Draft, Flow, Sketch
 from podium.domain.tool import Tool
+from podium.domain.versions import meaning_of
 
 MAX_DRAFTS = 5
 BEAM = 8  # plans that are followed from clause to clause
@@ -71,7 +73,9 @@ class Planner:
         sketch = _of_known(sketch, toolbox)
         targets = Targets(toolbox, self._search, asked, sketch)
         favoured = frozenset(sketch.tools if sketch else ())
-        chaining = Chaining(toolbox, self._flows, asked, Filler(asked, toolbox.nouns), targets, favoured)
+        chaining = Chaining(
+            toolbox, self._flows, asked, Filler(asked, toolbox.nouns), targets, favoured
+        )
         plans = [*_by_clauses(chaining), *_by_sketch(chaining, sketch)]
         weighed = [_weighed(plan, asked, toolbox, sketch) for plan in plans if plan.calls]
         return _drafts(weighed, asked, toolbox, speaks)
@@ -87,7 +91,9 @@ def _of_known(sketch: Sketch | None, toolbox: Toolbox) -> Sketch | None:
     tools = tuple(name for name in sketch.tools if name in toolbox.tools)
     if not tools:
         return None
-    return replace(sketch, tools=tools, confidence=sketch.confidence * len(tools) / len(sketch.tools))
+    return replace(
+        sketch, tools=tools, confidence=sketch.confidence * len(tools) / len(sketch.tools)
+    )
 
 
 def _by_clauses(chaining: Chaining) -> list[Growing]:
@@ -108,7 +114,7 @@ def _by_clauses(chaining: Chaining) -> list[Growing]:
 
 
 def _by_sketch(chaining: Chaining, sketch: Sketch | None) -> list[Growing]:
-    """Return the plans that use the tools of a sketch, in its order, each for its likeliest clause."""
+    """Return the plans that use a sketch's tools in its order, each for its likeliest clause."""
     tools = chaining.toolbox.tools
     known = [tools[name] for name in (sketch.tools if sketch else ()) if name in tools]
     plans = [Growing()] if known else []
@@ -134,7 +140,9 @@ def _clause_of(chaining: Chaining, known: KnownTool, first: int) -> int:
 
 def _fit(chaining: Chaining, known: KnownTool, number: int) -> float:
     clause = chaining.asked.clauses[number]
-    return agreement(clause.verb, known.tool, clause.action) * chaining.targets.relevance(known, clause)
+    return agreement(clause.verb, known.tool, clause.action) * chaining.targets.relevance(
+        known, clause
+    )
 
 
 def _best(plans: Iterable[Growing], most: int) -> list[Growing]:
@@ -228,7 +236,9 @@ def _coverage(plan: Growing, asked: Asked, toolbox: Toolbox) -> tuple[float, flo
             explained += weight * told
             left += UNSAID * (1 - told) * weight / heavy
         for value in clause.values:
-            if value.mention.kind in _LOOSE or value.mention.kind == "name" and _is_told(value.words, tools, toolbox):
+            if value.mention.kind in _LOOSE or (
+                value.mention.kind == "name" and _is_told(value.words, tools, toolbox)
+            ):
                 continue
             covered = _is_inside(value.mention.start, texts) or _is_used(value.number, plan)
             total += heavy
@@ -246,7 +256,9 @@ def _is_undone(clause: Clause, tools: Sequence[KnownTool], toolbox: Toolbox) -> 
 
 
 def _is_phrase(start: int, texts: Sequence[Any]) -> bool:
-    return all(v.mention.kind == "phrase" for v in texts if v.mention.start <= start < v.mention.end)
+    return all(
+        v.mention.kind == "phrase" for v in texts if v.mention.start <= start < v.mention.end
+    )
 
 
 def _is_inside(start: int, texts: Sequence[Any]) -> bool:
@@ -277,20 +289,21 @@ def _drafts(
     weighed: Iterable[Weighed], asked: Asked, toolbox: Toolbox, language: Language
 ) -> tuple[Draft, ...]:
     ranked = sorted(weighed, key=lambda each: (each.cost - 2 * each.confidence, shape(each.plan)))
-    kept: dict[Any, Weighed] = {}
+    kept: dict[str, tuple[Composition, Drafting, Weighed]] = {}
     for each in ranked:
-        if each.confidence >= LEAST_CONFIDENCE:
-            kept.setdefault(shape(each.plan), each)
-    best = list(kept.values())[:MAX_DRAFTS]
-    draftings = [Drafting(each.plan, toolbox, asked, language) for each in best]
-    compositions = told_apart([drafting.composition() for drafting in draftings])
+        if each.confidence < LEAST_CONFIDENCE or len(kept) == MAX_DRAFTS:
+            continue
+        drafting = Drafting(each.plan, toolbox, asked, language)
+        composition = drafting.composition()
+        kept.setdefault(meaning_of(composition), (composition, drafting, each))
+    named = told_apart([composition for composition, _, _ in kept.values()])
     return tuple(
         _draft(composition, drafting, each)
-        for composition, drafting, each in zip(compositions, draftings, best, strict=True)
+        for composition, (_, drafting, each) in zip(named, kept.values(), strict=True)
     )
 
 
-def _draft(composition: Any, drafting: Drafting, weighed: Weighed) -> Draft:
+def _draft(composition: Composition, drafting: Drafting, weighed: Weighed) -> Draft:
     params = drafting.params.values()
     return Draft(
         composition,

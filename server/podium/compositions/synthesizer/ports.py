@@ -7,7 +7,8 @@ be endless. Whatever is odd is left out, and everything is bounded.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeGuard
 
 from podium.compositions.synthesizer.names import GENERIC, meaning, name_words
 from podium.text.tokens import stem
@@ -28,8 +29,8 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("email", "email idn-email", "email mail", r"e-?mail address|adresse (?:e-?)?mail"),
     ("url", "uri url iri uri-reference", "url link href uri website webhook", r"^url\b"),
     ("timezone", "", "timezone tz zone", r"\biana\b|time ?zone"),
-    ("datetime", "date-time", "datetime timestamp", r"iso ?8601 date.?time|rfc ?3339|date-time"
-     r"|yyyy-mm-ddt|iso ?8601(?! date\b)|date and time|date et heure"),
+    ("datetime", "date-time", "datetime timestamp", (r"iso ?8601 date.?time|rfc ?3339|date-time"
+     r"|yyyy-mm-ddt|iso ?8601(?! date\b)|date and time|date et heure")),
     ("date", "date", "date day due deadline birthday", r"yyyy-mm-dd|\bdate\b|\bjour\b"),
     ("time", "time", "hour", r"hh:mm|24.?hour|time of day"),
     ("currency", "", "currency", r"iso ?4217|currency|devise"),
@@ -39,19 +40,33 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("latlon", "", "latitude longitude coordinate", r"latitude|longitude"),
     ("id", "uuid", "id sha uuid hash identifier", r"^(?:the )?(?:unique )?id\b"),
     ("phone", "", "phone", r"phone number"),
-    ("city", "", "city country destination origin departure arrival address ville", r"\bcit(?:y|ies)\b"),
+    ("city", "", "city country destination origin departure arrival address ville",
+     r"\bcit(?:y|ies)\b"),
     ("query", "", "query pattern", r"search (?:query|term|text|for)|what to (?:search|look)"),
     ("content", "", "message text note prompt comment reply answer snippet", ""),
     ("title", "", "title subject topic summary name label heading headline titre", ""),
-    ("person", "", "person recipient assignee attendee author owner participant to reviewer invitee",
+    ("person", "", "person recipient assignee attendee author owner participant to reviewer",
      r"\bperson\b|\buser name\b|username"),
 )  # fmt: skip
-_LIMITS = frozenset(stem(word) for word in "limit count top size max maximum n first last".split())
+_LIMITS = frozenset(
+    stem(word) for word in ["limit", "count", "top", "size", "max", "maximum", "n", "first", "last"]
+)
 _DURATIONS = frozenset(
-    stem(word) for word in "duration minutes seconds hours days length delay timeout wait".split()
+    stem(word)
+    for word in [
+        "duration",
+        "minutes",
+        "seconds",
+        "hours",
+        "days",
+        "length",
+        "delay",
+        "timeout",
+        "wait",
+    ]
 )
 _ENDS = frozenset(("path", "time"))  # decided by the name's last word too: `start_time`
-_CONTENT_WORDS = frozenset(stem(word) for word in "message text content body".split())
+_CONTENT_WORDS = frozenset(stem(word) for word in ["message", "text", "content", "body"])
 _BY_NAME = [
     (kind, frozenset(formats.split()), frozenset(stem(word) for word in names.split()), about)
     for kind, formats, names, about in _KINDS
@@ -128,16 +143,29 @@ class Field:
 def ports_of(schema: Any, nouns: Sequence[str]) -> tuple[Port, ...]:
     """Return the arguments of a tool; `nouns` are the words of what the tool is about."""
     root = schema if isinstance(schema, Mapping) else _NOTHING
-    properties = root.get("properties")
-    if not isinstance(properties, Mapping):
-        return ()
+    declared = root.get("properties")
+    properties = declared if isinstance(declared, Mapping) else _NOTHING
+    required = [name for name in _required(root) if isinstance(name, str)]
+    others = [name for name in islice(properties, MAX_PORTS) if name not in required]
+    names = [*required, *others][:MAX_PORTS]
+    return tuple(
+        _port(name, properties.get(name), root, nouns, is_required=name in required)
+        for name in names
+    )
+
+
+def can_be_called(schema: Any) -> bool:
+    """Return whether every argument that a schema asks for can be given."""
+    required = _required(schema if isinstance(schema, Mapping) else _NOTHING)
+    return len(required) <= MAX_PORTS and all(isinstance(name, str) for name in required)
+
+
+def _required(root: Schema) -> Sequence[Any]:
     named = root.get("required")
-    required = [name for name in named if isinstance(name, str)] if _is_list(named) else []
-    names = [*required, *(name for name in properties if name not in required)][:MAX_PORTS]
-    return tuple(_port(name, properties.get(name), root, name in required, nouns) for name in names)
+    return named if _is_list(named) else ()
 
 
-def _port(name: str, part: Any, root: Schema, required: bool, nouns: Sequence[str]) -> Port:  # noqa: FBT001
+def _port(name: str, part: Any, root: Schema, nouns: Sequence[str], *, is_required: bool) -> Port:
     schema = resolved(part, root)
     types, is_list = types_of(schema), False
     if types == {"array"}:
@@ -156,7 +184,7 @@ def _port(name: str, part: Any, root: Schema, required: bool, nouns: Sequence[st
         "choice" if choices else _kind(name, own, schema_of_value, types, about),
         meaning(name, nouns),
         own | frozenset(name_words(about)),
-        required,
+        is_required,
         is_list,
         choices,
     )
@@ -270,7 +298,19 @@ def _inside(
 
 _CONTAINERS = GENERIC | frozenset(
     stem(word)
-    for word in "results items data hits entries records list elements rows response found".split()
+    for word in [
+        "results",
+        "items",
+        "data",
+        "hits",
+        "entries",
+        "records",
+        "list",
+        "elements",
+        "rows",
+        "response",
+        "found",
+    ]
 )
 
 
@@ -320,5 +360,5 @@ def described(schema: Schema) -> str:
     return text[:DESCRIPTION_CHARACTERS] if isinstance(text, str) else ""
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, list | tuple)

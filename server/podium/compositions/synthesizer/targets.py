@@ -61,13 +61,15 @@ class Targets:
             words = list(clause.content)
             if verb is not None and verb.stems & known.weights.keys():
                 words.append(verb)
-            implied = {each for value in clause.values for each in _IMPLIED.get(value.mention.kind, ())}
+            implied = {
+                each for value in clause.values for each in _IMPLIED.get(value.mention.kind, ())
+            }
             fit = self._explained(known, words, frozenset(implied))
             self._relevance[key] = max(fit, self._of_sink(known, clause))
         return self._relevance[key]
 
     def _of_sink(self, known: KnownTool, clause: Clause) -> float:
-        """Return the least relevance of a tool that works on what others give: its verb is enough."""
+        """Return the least relevance of a tool that works on what others give, by its verb."""
         if not any(port.is_sink for port in known.ports):
             return 0.0
         kind = class_of_tool(known.tool)
@@ -89,7 +91,9 @@ class Targets:
     def readers_of(self, clause: Clause, target: KnownTool) -> list[tuple[KnownTool, float]]:
         """Return the readers of what a part of a clause names, beside what the target is about."""
         about = frozenset(target.nouns) | frozenset({"to"})
-        words = [word for word in clause.content if not word.stems & about and not _is_name(word, clause)]
+        words = [
+            word for word in clause.content if not word.stems & about and not _is_name(word, clause)
+        ]
         implied = {
             each
             for value in clause.values
@@ -119,9 +123,7 @@ class Targets:
         for place, word in enumerate(words):
             weight = self.toolbox.rarity(word.stems) * (HEAD if place == 0 else 1.0)
             total += weight
-            explained += weight * max(
-                (_weight(known, each) for each in word.stems), default=0.0
-            )
+            explained += weight * max((_weight(known, each) for each in word.stems), default=0.0)
             said |= word.stems
         if not total:
             return 0.3 + 0.3 * bool(said & {*known.nouns, *known.objects})
@@ -137,12 +139,17 @@ class Targets:
         return named / whole if whole else 0.5
 
     def _near(self, clause: Clause) -> list[KnownTool]:
-        """Return the tools that a search finds for a clause or the whole request, or a sketch names."""
+        """Return the tools that a sketch names, or a search finds for a clause or the request."""
         if not self._whole:
             self._whole = self._found(self.asked.folded.source)
         names = self.sketch.tools if self.sketch else ()
         remembered = [self.toolbox.tools[name] for name in names if name in self.toolbox.tools]
-        near = [*remembered, *self._indexed(clause), *self._found(self.asked.folded.original(clause.start, clause.end)), *self._whole]
+        near = [
+            *remembered,
+            *self._indexed(clause),
+            *self._found(self.asked.folded.original(clause.start, clause.end)),
+            *self._whole,
+        ]
         return list({known.name: known for known in near}.values())
 
     def _indexed(self, clause: Clause) -> list[KnownTool]:

@@ -7,6 +7,7 @@ tool's name is taken at its word. A class that a request excludes is never tried
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from podium.compositions.synthesizer.names import listed
 from podium.domain.tool import Tool
 from podium.text.actions import action_of, only_reads
 from podium.text.tokens import all_words
@@ -66,20 +67,16 @@ _MORE: Mapping[Classes, str] = {
     """,
     ("run", "update"): "skip",
 }
-_QUESTIONS = frozenset(
-    """
+_QUESTIONS = listed("""
     what what's which who whose when where why how is are was were does did quel quelle quels
     quelles qui que quoi quand ou pourquoi comment combien est quid qu'est
-    """.split()  # noqa: SIM905 - a list of words
-)
-_BEFORE = frozenset(
-    """
+    """)
+_BEFORE = listed("""
     please can could you would will i'd i like want need to me us let peux tu pouvez vous pourrais
     pourriez je veux voudrais j aimerais il faut faudrait de d se te moi nous lui leur le la les
     l it them then and et puis ensuite also aussi now s svp stp plait hey bonjour hello ok
     m ai besoin
-    """.split()  # noqa: SIM905 - a list of words
-)
+    """)
 _NAMES: Mapping[VerbClass, str] = {
     "read": """
         get list search find fetch read show query lookup describe count check view retrieve load
@@ -109,13 +106,11 @@ _NAMES: Mapping[VerbClass, str] = {
         estimate encode decode compare validate
     """,
 }
-_PLAIN = frozenset(  # verbs that are verbs wherever they stand in a name
-    "get list search find create add update delete remove send set read write fetch".split()  # noqa: SIM905
-)
+_PLAIN = listed("get list search find create add update delete remove send set read write fetch")
 _HINTS = (
     ("remind rappelle rappeler rappelez", "reminder task todo"),
-    ("schedule planifie planifier planifiez programme programmer organise organiser organize book"
-     " bloque reserve reserver invite inviter convie", "event meeting"),
+    ("""schedule planifie planifier planifiez programme programmer organise organiser organize book
+        bloque reserve reserver invite inviter convie""", "event meeting"),
     ("buy achete acheter order commande commander purchase", "cart order purchase"),
     ("note noter notez", "note"),
     ("mail email", "mail"),
@@ -159,6 +154,8 @@ def class_of_tool(tool: Tool) -> VerbClass | None:
         after = others[others.index(joint) + 1 :] if joint in others else []
         if after and _CLASS_OF_NAME.get(after[0]) in _WRITING:
             return _CLASS_OF_NAME[after[0]]
+    if first == "log" and tool.annotations.get("readOnlyHint") is False:
+        return "create"  # log_workout, and not git_log
     if first in _CLASS_OF_NAME:
         return _CLASS_OF_NAME[first]
     return next((_CLASS_OF_NAME[word] for word in others if word in _PLAIN), None)
@@ -222,4 +219,4 @@ def _agreement(wanted: Classes, tool: Tool) -> float:
         return 0.0 if wanted[0] in ("read", "delete") else 0.7
     # A write that is not the one asked for: "add" and "update" are near, the rest is not.
     near = {"create", "update"}
-    return 0.6 if kind in near and near & set(wanted) else 0.0
+    return 0.3 if kind in near and near & set(wanted) else 0.0
