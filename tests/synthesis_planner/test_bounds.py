@@ -124,7 +124,9 @@ _SCHEMAS = st.recursive(
         st.builds(
             lambda parts, required: {"type": "object", "properties": parts, "required": required},
             st.dictionaries(
-                st.sampled_from(["id", "name", "email", "city", "order_id", "x-y"]), inner, max_size=4
+                st.sampled_from(["id", "name", "email", "city", "order_id", "x-y"]),
+                inner,
+                max_size=4,
             ),
             st.lists(st.sampled_from(["id", "name", "email", "gone"]), max_size=3, unique=True),
         ),

@@ -105,12 +105,13 @@ _OBJECT_PRONOUNS = frozenset({"le", "la", "les", "l"})
 _HOW_MANY = re.compile(r"(?<!\w)(?:combien d|how many|number of|nombre de)")
 _FILLERS = listed("""
     please plait stp svp merci thanks thank hello bonjour salut hi hey want need like would could
-    can     peux peut pouvez pourrais pourriez veux voudrais aimerais faut il ai besoin est sont a ete what
+    can peux peut pouvez pourrais pourriez veux voudrais aimerais faut il ai besoin est
+    sont a ete what
     which who where when how why quel quelle quels quelles combien quoi qui que est-ce ce
     just now maintenant aussi also then puis ensuite first premier premiere one ones there il-y
     moi me nous us let lets ok okay here voici tout tous toutes toute all every each chaque any
     dernier derniere derniers dernieres last latest next prochain prochaine new plus moins least
-    most     y en ne pas don bien fait fais faire make do does did get got give has have had des un une
+    most y en ne pas don bien fait fais faire make do does did get got give has have had des un une
     named called nomme nommee appele appelee intitule intitulee titled saying disant am va vais
     seul seule only prepare parle parlent parlant traite traitent concerne concernent contient
     contiennent mentionne mentionnent talk talks talking mention mentions contain contains result

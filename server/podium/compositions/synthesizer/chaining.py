@@ -41,10 +41,12 @@ PRODUCERS = 3  # for one argument
 LEAST_LIKENESS = 0.45  # of a field and an argument
 ASK, DEFAULT, PRODUCER, GUESS, SEEN, AGAIN, TELL = 2.0, 0.3, 0.45, 0.7, 0.05, 0.3, 0.3
 SURE_OF_PRODUCER = 0.3  # cost of what it may take for an argument that it does not need
-ANY = 0.8  # of the first of a list that nothing was said of
+ANY = 1.6  # of the first of a list that nothing was said of
 SCARCE = 0.8  # of a producer that would have to ask for something itself
 LEAST_OBJECT = 0.5  # how well a reader must explain what is to be sent
 _STRONG_KINDS = frozenset({"email", "url", "phone", "latlon", "timezone"})
+_NAMES = frozenset(name_words("name_title_subject_label"))
+_TEXT = frozenset({"string"})
 _PEOPLE = frozenset({"person", "custom"})
 
 Flows = Mapping[tuple[str, str], Sequence[Flow]]
@@ -232,7 +234,8 @@ class Chaining:
                 how, pick = self._lifted(field, port, clause, source)
                 if rounds is not None and how == "each" and rounds.call != index:
                     how = "pick"
-                yield Read(index, field, how, pick, is_seen), max(0.02, cost + away - nearer)
+                read = Read(index, field, how, pick, is_seen=is_seen)
+                yield read, max(0.02, cost + away - nearer)
             if not self.toolbox.fields(source.known) and source.known.is_reader:
                 yield from self._guessed(index, source, port, known, away)
 
@@ -286,11 +289,7 @@ class Chaining:
         plural = any(
             word.is_plural and word.stems & things for word in (*origin.words, *clause.words)
         )
-        is_named = any(
-            isinstance(each.source, Given)
-            for each in source.bindings
-            if each.port.kind in ("title", "person", "id", "free")
-        )
+        is_named = _is_named(source)
         if wants_each or (plural and not is_named):
             return "each", FIRST
         return "pick", FIRST
@@ -302,24 +301,41 @@ class Chaining:
     ) -> Iterator[tuple[Growing, Read, float]]:
         """Yield the plan with a reader added that gives what an argument needs."""
         for offer, likes, is_seen in self._producers(port, known, clause, plan):
-            bare = span(clause, clause.start, clause.end)
-            for grown in self._call(
-                plan, offer.source, bare, number, depth + 1, port, is_target=False
-            )[:2]:
-                index = len(grown.calls) - 1
-                made = grown.calls[index]
-                lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
-                how, pick = self._lifted(offer.field, port, clause, made)
-                read = Read(index, offer.field, how, pick, is_seen, offer.is_guessed)
-                said = self._said(offer.source, port, known, clause)
-                cost = PRODUCER + 0.5 * (1 - said) + (1 - likes) + SCARCE * lacks
-                if how == "pick" and pick == FIRST and not _is_led(made):
-                    cost += ANY
-                if is_seen:
-                    cost -= 0.4
-                if offer.source.name in self.favoured:
-                    cost -= 0.5
-                yield grown, read, max(0.1, cost + GUESS * offer.is_guessed)
+            ways = self._call(plan, offer.source, clause, number, depth + 1, port, is_target=False)
+            for grown in ways[:2]:
+                yield self._reading(grown, offer, port, known, clause, likes, is_seen=is_seen)
+
+    def _reading(
+        self,
+        plan: Growing,
+        offer: Offer,
+        port: Port,
+        known: KnownTool,
+        clause: Clause,
+        likes: float,
+        *,
+        is_seen: bool,
+    ) -> tuple[Growing, Read, float]:
+        """Return how an argument reads the last call of a plan, and what that costs."""
+        index = len(plan.calls) - 1
+        made = plan.calls[index]
+        lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
+        cost = PRODUCER + (1 - likes) + SCARCE * lacks
+        cost += 0.5 * (1 - self._said(offer.source, port, known, clause))
+        how, pick = self._lifted(offer.field, port, clause, made)
+        named = None
+        if how == "pick" and pick == FIRST:
+            named = None if _is_named(made) else self._named(offer, clause, plan.used)
+            if named is not None:
+                plan = replace(plan, used=plan.used | self.filler.spent(clause, named[1]))
+            elif not _is_led(made):
+                cost += ANY
+        cost -= 0.4 * is_seen + 0.5 * (offer.source.name in self.favoured)
+        cost += GUESS * offer.is_guessed
+        read = Read(
+            index, offer.field, how, pick, named, is_seen=is_seen, is_guessed=offer.is_guessed
+        )
+        return plan, read, max(0.1, cost)
 
     def _said(self, source: KnownTool, port: Port, known: KnownTool, clause: Clause) -> float:
         """Return how far a clause speaks of a reader that is to give an argument.
@@ -330,6 +346,21 @@ class Chaining:
             return self.targets.relevance(source, clause)
         people = 0.8 if _PEOPLE & {*source.nouns, *source.objects} else 0.0
         return max(people, self.targets.beside(source, clause, known))
+
+    def _named(
+        self, offer: Offer, clause: Clause, used: frozenset[str]
+    ) -> tuple[str, Filling] | None:
+        """Return which field of a list's elements tells the one that the request names, and how."""
+        length = offer.field.list_length
+        for field in self.toolbox.fields(offer.source):
+            beside = field.path[:length] == offer.field.path[:length]
+            if not beside or len(field.path) != length + 1 or not field.words & _NAMES:
+                continue
+            port = Port(field.name, {"type": "string"}, _TEXT, "title", field.words, field.words)
+            filling = self.filler.named(port, clause, used)
+            if filling is not None:
+                return field.name, filling
+        return None
 
     def _producers(
         self, port: Port, known: KnownTool, clause: Clause, plan: Growing
@@ -493,6 +524,14 @@ def _is_open_sink(port: Port, known: KnownTool, filled: Iterable[str]) -> bool:
         and port.name not in filled
         and is_first
         and not known.is_reader
+    )
+
+
+def _is_named(call: Call) -> bool:
+    """Return whether a call looks for something by what it is called."""
+    return any(
+        isinstance(each.source, Given) and each.port.kind in ("title", "person", "id", "free")
+        for each in call.bindings
     )
 
 

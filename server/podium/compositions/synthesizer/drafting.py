@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Pick
+from podium.compositions.synthesizer.filling import Filling
 from podium.compositions.synthesizer.known import Toolbox
 from podium.compositions.synthesizer.names import listed, name_words
 from podium.compositions.synthesizer.plans import (
@@ -170,7 +171,7 @@ class Drafting:
                 kind = "seen" if read.is_seen else "guessed" if read.is_guessed else read.how
                 shown = ".".join(read.field.path) or read.field.name or "element"
                 self._say(kind, port=port.name, field=shown, step=self.ids[read.call])
-                return self._reading(read, self.plan.calls[index].rounds)
+                return self._reading(index, read, self.plan.calls[index].rounds)
             case Told(calls, picks):
                 told = " + ".join(self.ids[call] for call in calls)
                 self._say("told", port=port.name, step=told)
@@ -179,13 +180,16 @@ class Drafting:
                 self._say("wanted", port=port.name)
                 return quoted(self._param(index, port, _MISSING, frozenset()))
 
-    def _reading(self, read: Read, rounds: Read | None) -> str:
+    def _reading(self, index: int, read: Read, rounds: Read | None) -> str:
         length = self._list_length(read)
         if rounds is not None and read.how in ("each", "pick") and self._same_list(read, rounds):
             return ".".join([_ELEMENT, *map(quoted, read.field.path[length:])])
         path = [quoted(self.ids[read.call]), *map(quoted, read.field.path)]
         if read.how == "pick":
-            picked = self._picked(read.call, read.field, length, read.pick)
+            if read.named is not None:
+                picked = self._named(index, read, length, *read.named)
+            else:
+                picked = self._picked(read.call, read.field, length, read.pick)
             return ".".join([picked, *map(quoted, read.field.path[length:])])
         return ".".join(path)
 
@@ -208,6 +212,12 @@ class Drafting:
         if key is not None:
             elements = f"({elements}^({'>' if pick[1] == 'down' else ''}{quoted(key)}))"
         return f"{elements}[{-1 if pick[1] == 'last' else 0}]"
+
+    def _named(self, index: int, read: Read, length: int, name: str, filling: Filling) -> str:
+        """Return the first element of a list whose name is what the request says, case apart."""
+        param = self._param(index, filling.port, filling.value, filling.taken)
+        elements = ".".join([quoted(self.ids[read.call]), *map(quoted, read.field.path[:length])])
+        return f"{elements}[$lowercase({quoted(name)}) = $lowercase($$.{quoted(param)})][0]"
 
     def _measure(self, call: int, of: Field, length: int, measure: str) -> str | None:
         """Return the field of a list's elements that they are compared by."""

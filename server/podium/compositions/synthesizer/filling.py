@@ -174,6 +174,15 @@ class Filler:
                 spent |= filling.taken
         return kept
 
+    def named(self, port: Port, clause: Clause, used: Collection[str]) -> Filling | None:
+        """Return the name that a clause says of what it is about, if it was not used before."""
+        for value in clause.values:
+            token = frozenset({f"{value.number}:"})
+            if value.mention.kind in ("quoted", "name") and not token & set(used):
+                words = frozenset(word.start for word in value.words)
+                return Filling(port, value.mention.text, 0.2, token, words, value.mention.text)
+        return None
+
     def spent(self, clause: Clause, filling: Filling) -> frozenset[str]:
         """Return every value that is used up with a filling: those that stand inside it too."""
         return frozenset(self._spent(clause, filling))
@@ -252,8 +261,8 @@ class Filler:
         if converted is None:
             return
         result, part = converted
-        if port.kind == "id" and len(text.split()) > 1:
-            return  # ids have no blanks
+        if port.kind == "id" and mention.kind == "quoted" and not _LOOKS_LIKE_ID.search(text):
+            return
         if port.kind == "id" and self._is_of_another(value, port):
             base += _OF_ANOTHER
         if mention.kind == "number" and port.kind == "id" and value.place.preposition in _SOMETIME:
@@ -266,7 +275,8 @@ class Filler:
             cost += _OTHER_PATH
         if mention.kind in ("name", "phrase") and value.place.preposition in _SOMEWHERE:
             cost += 0.4 * (port.kind in ("query", "title", "content") and cost >= base)
-        if mention.kind in ("name", "phrase") and not port.is_required and cost >= base:
+        is_bare = mention.kind in ("name", "phrase", "quoted") and cost >= base
+        if is_bare and not port.is_required:
             cost += _BARE
         if not _is_valid(result, port):
             return
@@ -416,6 +426,7 @@ def _explained(words: Iterable[Word], known: KnownTool) -> float:
 
 _SOMETIME = frozenset({"in", "en", "since", "depuis", "before", "avant", "after", "apres"})
 _SOMEWHERE = frozenset({"in", "dans", "to", "from", "with", "avec", "chez"})
+_LOOKS_LIKE_ID = re.compile(r"^\S*[\d_]\S*$")
 _FILE_NAME = re.compile(r"[^/\\]\.[a-zA-Z]\w{0,7}$")
 
 

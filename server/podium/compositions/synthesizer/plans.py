@@ -39,7 +39,8 @@ class Constant:
 class Read:
     """A field of an earlier call's result.
 
-    `how` is what becomes of several values: all as a list, a round for each, or one that is picked.
+    `how` is what becomes of several values: all as a list, a round for each, or one that is picked;
+    the one that is `named` so: whose field of that name is what the request says.
     `is_seen`: it was seen to work.
     """
 
@@ -47,6 +48,7 @@ class Read:
     field: Field
     how: How = "one"
     pick: Pick = FIRST
+    named: tuple[str, Filling] | None = None
     is_seen: bool = False
     is_guessed: bool = False
 
@@ -164,7 +166,9 @@ def _source_shape(source: Source) -> str:
         case Constant(value):
             return f"constant {value!r:.80}"
         case Read(call, read_field, how):
-            return f"read {call} {'.'.join(read_field.path)} {how}"
+            return (
+                f"read {call} {'.'.join(read_field.path)} {how} {source.named and source.named[0]}"
+            )
         case Told(calls):
             return f"told {calls}"
         case Wanted():

@@ -198,6 +198,7 @@ _OTHER_THAN: Mapping[str, str] = {  # actions, and the verbs of tools that do so
     "read": "list search find",
     "search": "read open",
     "count": "read open",
+    "send": "reply answer",
 }
 
 
