@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podium.intents.literals import LiteralValue, literals
 from podium.text.actions import VAGUE, action_of
 from podium.text.folding import Folded, fold
 from podium.text.lexicon import Lexicon
+from podium.text.literals import LiteralValue, literals
 from podium.text.tokens import STOP_WORDS, stem
 
 MAX_WORDS = 2_000  # of one text; what follows is not heard

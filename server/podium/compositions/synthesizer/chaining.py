@@ -1,0 +1,623 @@
+"""Plans grown backwards: a call is wanted, what it needs is found, and what that needs, and so on.
+
+Cheapest first: what the request says, what earlier steps give, what a schema names, a reader that
+gives it, and at last a question to the person. Only readers are ever added for a value.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from podium.compositions.synthesizer.asked import Asked, Clause, Pick, Value, Word
+from podium.compositions.synthesizer.filling import LAST_RESORT, LIKELY, Filler, Filling
+from podium.compositions.synthesizer.known import KnownTool, Offer, Toolbox
+from podium.compositions.synthesizer.names import likeness, name_words
+from podium.compositions.synthesizer.plans import (
+    FIRST,
+    Again,
+    Binding,
+    Call,
+    Constant,
+    Given,
+    Growing,
+    How,
+    Read,
+    Told,
+    Wanted,
+    span,
+)
+from podium.compositions.synthesizer.ports import Field, Port
+from podium.compositions.synthesizer.targets import Targets
+from podium.domain.synthesis import Flow
+
+MAX_STEPS = 8
+MAX_DEPTH = 4  # producers of what producers need
+MAX_EXPANSIONS = 2_000  # of one request
+WAYS = 3  # to fill one argument that are followed
+BEAM = 6  # plans of one call that are followed
+PRODUCERS = 3  # for one argument
+LEAST_LIKENESS = 0.45  # of a field and an argument
+ASK, DEFAULT, PRODUCER, GUESS, SEEN, AGAIN, TELL = 2.0, 0.3, 0.45, 0.7, 0.05, 0.3, 0.3
+SURE_OF_PRODUCER = 0.3  # cost of what it may take for an argument that it does not need
+ANY = 1.6  # of the first of a list that nothing was said of
+SCARCE = 0.8  # of a producer that would have to ask for something itself
+LEAST_OBJECT = 0.5  # how well a reader must explain what is to be sent
+_STRONG_KINDS = frozenset({"email", "url", "phone", "latlon", "timezone"})
+_NAMES = frozenset(name_words("name_title_subject_label"))
+_TEXT = frozenset({"string"})
+_PEOPLE = frozenset({"person", "custom"})
+
+Flows = Mapping[tuple[str, str], Sequence[Flow]]
+
+
+def by_target(flows: Iterable[Flow]) -> Flows:
+    """Return flows by the tool and the argument that they fill."""
+    found: defaultdict[tuple[str, str], list[Flow]] = defaultdict(list)
+    for flow in sorted(flows, key=lambda each: (each.source, each.path)):
+        found[flow.target, flow.argument].append(flow)
+    return found
+
+
+@dataclass(slots=True)
+class Chaining:
+    """Grows plans for one request."""
+
+    toolbox: Toolbox
+    flows: Flows
+    asked: Asked
+    filler: Filler
+    targets: Targets
+    favoured: frozenset[str]  # tools that a sketch names
+    left: int = MAX_EXPANSIONS
+
+    def target(
+        self, plan: Growing, known: KnownTool, number: int, fit: float, *, bare: bool = False
+    ) -> list[Growing]:
+        """Return the plan with a call that a clause asks for, in several ways, cheapest first.
+
+        A `bare` call leaves to others what it does not need.
+        """
+        clause = self.asked.clauses[number]
+        if bare:
+            required = frozenset(port.name for port in known.required)
+            values = self.filler.fill(known, clause, plan.used, most=LIKELY)
+            lent = [each for each in values if each.port.name not in required]
+            held = frozenset().union(*(each.taken for each in lent))
+            kept = [v for v in clause.values if not any(t.startswith(f"{v.number}:") for t in held)]
+            clause = replace(clause, values=tuple(kept))
+        grown = self._call(plan, known, clause, number, 0, None, is_target=True, fit=fit)
+        return _cheapest([self._again(each, clause) for each in grown], BEAM)
+
+    # --- one call
+
+    def _call(
+        self,
+        plan: Growing,
+        known: KnownTool,
+        clause: Clause,
+        number: int,
+        depth: int,
+        chased: Port | None,
+        *,
+        is_target: bool,
+        fit: float = 1.0,
+    ) -> list[Growing]:
+        self.left -= 1
+        if self.left < 0 or len(plan.calls) >= MAX_STEPS:
+            return []
+        grown: list[Growing] = []
+        tried: set[frozenset[tuple[str, frozenset[str]]]] = set()
+        for most in (LIKELY, LAST_RESORT):
+            fillings = self.filler.fill(known, clause, plan.used, most=most, chased=chased)
+            if not is_target:
+                fillings = [
+                    each
+                    for each in fillings
+                    if each.port.is_required or each.cost <= SURE_OF_PRODUCER
+                ]
+            key = frozenset((each.port.name, each.taken) for each in fillings)
+            if key not in tried:
+                tried.add(key)
+                grown += self._filled(
+                    plan, known, clause, number, depth, fillings, is_target=is_target, fit=fit
+                )
+        return _cheapest(grown, BEAM)
+
+    def _filled(
+        self,
+        plan: Growing,
+        known: KnownTool,
+        clause: Clause,
+        number: int,
+        depth: int,
+        fillings: Sequence[Filling],
+        *,
+        is_target: bool,
+        fit: float,
+    ) -> list[Growing]:
+        """Return the plan with a call whose other arguments are found, in several ways."""
+        spent = [self.filler.spent(clause, filling) for filling in fillings]
+        words = [filling.words for filling in fillings]
+        start = replace(
+            plan, used=plan.used.union(*spent), words=plan.words.union(*words)
+        ).spending(sum(filling.cost for filling in fillings))
+        given = tuple(Binding(each.port, Given(each), each.cost) for each in fillings)
+        ways: list[tuple[Growing, tuple[Binding, ...]]] = [(start, given)]
+        filled = {filling.port.name for filling in fillings}
+        needed = [port for port in known.required if port.name not in filled]
+        if is_target:
+            needed += [port for port in known.ports if _is_open_sink(port, known, filled)]
+        needed.sort(key=lambda port: not port.is_sink)  # what is told names its own values
+        for port in needed:
+            ways = [
+                (further, (*bindings, *found))
+                for grown, bindings in ways
+                for further, found in self._ways(
+                    grown, port, known, clause, number, depth, bindings
+                )
+            ]
+            ways.sort(key=lambda way: way[0].cost)
+            ways = ways[:BEAM]
+        return [
+            grown.with_call(Call(known, number, bindings, is_target, fit))
+            for grown, bindings in ways
+            if len(grown.calls) < MAX_STEPS
+        ]
+
+    # --- one argument
+
+    def _ways(
+        self,
+        plan: Growing,
+        port: Port,
+        known: KnownTool,
+        clause: Clause,
+        number: int,
+        depth: int,
+        bindings: Sequence[Binding],
+    ) -> list[tuple[Growing, tuple[Binding, ...]]]:
+        """Return the cheapest ways to fill an argument, each with the plan that it needs."""
+        found: list[tuple[Growing, tuple[Binding, ...]]] = []
+
+        def offer(grown: Growing, source: object, cost: float) -> None:
+            binding = Binding(port, source, cost)  # type: ignore[arg-type] # one of Source
+            found.append((grown.spending(cost), (binding,)))
+
+        for read, cost in self._in_plan(plan, port, known, clause, number, bindings):
+            offer(plan, read, cost)
+        for again, cost in () if port.is_sink else _repeated(plan, port, clause):
+            offer(plan, again, cost)
+        if port.is_sink:
+            for grown, told in self._telling(plan, known, clause, number, depth):
+                offer(grown, told, TELL)
+        if port.choices and len(port.choices) == 1:
+            offer(plan, Constant(port.choices[0]), DEFAULT / 2)
+        elif "default" in port.schema:
+            offer(plan, Constant(port.schema["default"]), DEFAULT)
+        if (
+            depth < MAX_DEPTH
+            and not port.is_sink
+            and (not found or min(w[0].cost for w in found) > plan.cost + PRODUCER)
+        ):
+            for grown, read, cost in self._produced(plan, port, known, clause, number, depth):
+                offer(grown, read, cost)
+        if port.is_required:
+            offer(plan, Wanted(), ASK)
+        elif not found:
+            return [(plan, ())]
+        found.sort(key=lambda way: way[0].cost)
+        return found[:WAYS]
+
+    def _in_plan(
+        self,
+        plan: Growing,
+        port: Port,
+        known: KnownTool,
+        clause: Clause,
+        number: int,
+        bindings: Sequence[Binding],
+    ) -> Iterator[tuple[Read, float]]:
+        """Yield the fields of earlier results that fit, each with its cost."""
+        rounds = next(
+            (b.source for b in bindings if isinstance(b.source, Read) and b.source.how == "each"),
+            None,
+        )
+        last = len(plan.calls) - 1
+        for index in range(last, -1, -1):
+            source = plan.calls[index]
+            away = 0.04 * (last - index)
+            nearer = 0.1 if clause.has_pronoun and source.clause < number else 0.0
+            for field, likes, is_seen in self._fitting(source.known, port, known):
+                cost = SEEN if is_seen else 0.1 + 0.6 * (1 - likes)
+                how, pick = self._lifted(field, port, clause, source)
+                if rounds is not None and how == "each" and rounds.call != index:
+                    how = "pick"
+                read = Read(index, field, how, pick, is_seen=is_seen)
+                yield read, max(0.02, cost + away - nearer)
+            if not self.toolbox.fields(source.known) and source.known.is_reader:
+                yield from self._guessed(index, source, port, known, away)
+
+    def _guessed(
+        self, index: int, source: Call, port: Port, known: KnownTool, away: float
+    ) -> Iterator[tuple[Read, float]]:
+        flows = self._flows(source.known, port, known)
+        for flow in flows:
+            path = tuple(each for each in flow.path.split(".") if each)
+            field = Field(path, frozenset(), port.kind, port.words)
+            yield Read(index, field, is_seen=True), SEEN + away
+        if not flows and (port.words - {"id"}) & frozenset(source.known.nouns):
+            field = Field((port.name,), frozenset(), port.kind, port.words)
+            yield Read(index, field, is_guessed=True), GUESS + away
+
+    def _fitting(
+        self, source: KnownTool, port: Port, known: KnownTool
+    ) -> list[tuple[Field, float, bool]]:
+        """Return the two fields of a tool's results that fit an argument best, seen ones first."""
+        seen = {flow.path for flow in self._flows(source, port, known)}
+        found = []
+        for field in self.toolbox.fields(source):
+            is_seen = ".".join(field.path) in seen
+            likes = 1.0 if is_seen else fitness(field, port)
+            if likes >= LEAST_LIKENESS:
+                found.append((field, likes, is_seen))
+        found.sort(key=lambda each: (not each[2], -each[1], len(each[0].path), each[0].path))
+        return found[:2]
+
+    def _flows(self, source: KnownTool, port: Port, known: KnownTool) -> list[Flow]:
+        flows = self.flows.get((known.name, port.name), ())
+        return [flow for flow in flows if flow.source == source.name]
+
+    def _lifted(self, field: Field, port: Port, clause: Clause, source: Call) -> tuple[How, Pick]:
+        """Return what becomes of several values where one is wanted."""
+        origin = self.asked.clauses[source.clause]
+        is_many = field.is_many or source.rounds is not None
+        if port.is_list:
+            return ("list", FIRST) if is_many else ("one", FIRST)
+        if not is_many:
+            return "one", FIRST
+        if source.rounds is not None and not field.is_many:
+            return "each", FIRST
+        if (pick := origin.pick or clause.pick) is not None:
+            return "pick", pick
+        things = frozenset(source.known.nouns) | field.words
+        wants_each = any(
+            each.wants_each and (not each.each_of or each.each_of & things)
+            for each in (clause, origin)
+        )
+        plural = any(
+            word.is_plural and word.stems & things for word in (*origin.words, *clause.words)
+        )
+        is_named = _is_named(source)
+        if wants_each or (plural and not is_named):
+            return "each", FIRST
+        return "pick", FIRST
+
+    # --- readers added for a value
+
+    def _produced(
+        self, plan: Growing, port: Port, known: KnownTool, clause: Clause, number: int, depth: int
+    ) -> Iterator[tuple[Growing, Read, float]]:
+        """Yield the plan with a reader added that gives what an argument needs."""
+        for offer, likes, is_seen in self._producers(port, known, clause, plan):
+            ways = self._call(plan, offer.source, clause, number, depth + 1, port, is_target=False)
+            for grown in ways[:2]:
+                yield self._reading(grown, offer, port, known, clause, likes, is_seen=is_seen)
+
+    def _reading(
+        self,
+        plan: Growing,
+        offer: Offer,
+        port: Port,
+        known: KnownTool,
+        clause: Clause,
+        likes: float,
+        *,
+        is_seen: bool,
+    ) -> tuple[Growing, Read, float]:
+        """Return how an argument reads the last call of a plan, and what that costs."""
+        index = len(plan.calls) - 1
+        made = plan.calls[index]
+        lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
+        cost = PRODUCER + (1 - likes) + SCARCE * lacks
+        cost += 0.5 * (1 - self._said(offer.source, port, known, clause))
+        how, pick = self._lifted(offer.field, port, clause, made)
+        named = None
+        if how == "pick" and pick == FIRST:
+            named = None if _is_named(made) else self._named(offer, clause, plan.used)
+            if named is not None:
+                plan = replace(plan, used=plan.used | self.filler.spent(clause, named[1]))
+            elif not _is_led(made):
+                cost += ANY
+        cost -= 0.4 * is_seen + 0.5 * (offer.source.name in self.favoured)
+        cost += GUESS * offer.is_guessed
+        read = Read(
+            index, offer.field, how, pick, named, is_seen=is_seen, is_guessed=offer.is_guessed
+        )
+        return plan, read, max(0.1, cost)
+
+    def _said(self, source: KnownTool, port: Port, known: KnownTool, clause: Clause) -> float:
+        """Return how far a clause speaks of a reader that is to give an argument.
+
+        An address needs no word: whoever says a name in place of one wants it looked up.
+        """
+        if port.kind not in ("email", "phone"):
+            return self.targets.relevance(source, clause)
+        people = 0.8 if _PEOPLE & {*source.nouns, *source.objects} else 0.0
+        return max(people, self.targets.beside(source, clause, known))
+
+    def _named(
+        self, offer: Offer, clause: Clause, used: frozenset[str]
+    ) -> tuple[str, Filling] | None:
+        """Return which field of a list's elements tells the one that the request names, and how."""
+        length = offer.field.list_length
+        for field in self.toolbox.fields(offer.source):
+            beside = field.path[:length] == offer.field.path[:length]
+            if not beside or len(field.path) != length + 1 or not field.words & _NAMES:
+                continue
+            port = Port(field.name, {"type": "string"}, _TEXT, "title", field.words, field.words)
+            filling = self.filler.named(port, clause, used)
+            if filling is not None:
+                return field.name, filling
+        return None
+
+    def _producers(
+        self, port: Port, known: KnownTool, clause: Clause, plan: Growing
+    ) -> list[tuple[Offer, float, bool]]:
+        """Return the readers most likely to give an argument, each with its field."""
+        found: dict[str, tuple[float, Offer, float, bool]] = {}
+
+        def add(offer: Offer, likes: float, *, is_seen: bool) -> None:
+            source = offer.source
+            if source.name == known.name or any(call.known is source for call in plan.calls):
+                return
+            rank = 2.0 * is_seen + likes + 0.6 * self._said(source, port, known, clause)
+            rank += 0.3 * bool(frozenset(source.nouns) & port.words)
+            rank += 0.5 * (source.name in self.favoured) - 0.15 * len(source.required)
+            if source.name not in found or found[source.name][0] < rank:
+                found[source.name] = (rank, offer, likes, is_seen)
+
+        for flow in self.flows.get((known.name, port.name), ()):
+            source = self.toolbox.tools.get(flow.source)
+            if source is not None and source.is_reader:
+                add(Offer(source, _field_of(self.toolbox, source, flow, port)), 1.0, is_seen=True)
+        for offer in self.toolbox.offers(port):
+            likes = fitness(offer.field, port)
+            if port.kind in ("email", "phone") and _PEOPLE & {
+                *offer.source.nouns,
+                *offer.source.objects,
+            }:
+                likes = min(1.0, likes + 0.2)  # whose address it is
+            if likes >= LEAST_LIKENESS:
+                add(offer, likes, is_seen=False)
+        for noun in sorted(port.words - {"id"}):
+            for source in self.toolbox.unexplained.get(noun, ()):
+                field = Field((port.name,), frozenset(), port.kind, port.words)
+                if self.targets.relevance(source, clause) >= LEAST_OBJECT:
+                    add(Offer(source, field, is_guessed=True), LEAST_LIKENESS, is_seen=False)
+        ranked = sorted(found.values(), key=lambda each: (-each[0], each[1].source.name))
+        return [(offer, likes, is_seen) for _, offer, likes, is_seen in ranked[:PRODUCERS]]
+
+    # --- texts made of results
+
+    def _telling(
+        self, plan: Growing, known: KnownTool, clause: Clause, number: int, depth: int
+    ) -> Iterator[tuple[Growing, Told]]:
+        """Yield what a text can be made of: what this clause names, else what came before."""
+        grown = self._objects(plan, known, clause, number, depth)
+        if grown is not None:
+            yield grown, self._told(grown, range(len(plan.calls), len(grown.calls)))
+        consumed = plan.consumed()
+        before = [
+            index
+            for index, call in enumerate(plan.calls)
+            if index not in consumed and call.clause <= number and call.is_target
+        ]
+        if before:
+            yield plan, self._told(plan, before)
+
+    def _told(self, plan: Growing, indexes: Iterable[int]) -> Told:
+        consumed = plan.consumed()
+        calls = tuple(index for index in indexes if index not in consumed)
+        picks = tuple(self.asked.clauses[plan.calls[index].clause].pick for index in calls)
+        return Told(calls, picks)
+
+    def _objects(
+        self, plan: Growing, known: KnownTool, clause: Clause, number: int, depth: int
+    ) -> Growing | None:
+        """Return the plan with a reader for each thing that a clause wants told."""
+        if depth >= MAX_DEPTH:
+            return None
+        grown, count = plan, 0
+        for part in _parts(self.asked.folded.text, clause, known):
+            ways = [
+                way.spending(0.5 * (1 - fit))
+                for reader, fit in self.targets.readers_of(part, known)
+                for way in self._call(grown, reader, part, number, depth + 1, None, is_target=False)
+            ]
+            if ways:
+                grown, count = self._again(_cheapest(ways, 1)[0], part), count + 1
+        return grown if count else None
+
+    # --- the same with other values
+
+    def _again(self, plan: Growing, clause: Clause) -> Growing:
+        """Return the plan with the last call made for further values of the same kind."""
+        last = plan.calls[-1]
+        for binding in last.bindings:
+            if not isinstance(binding.source, Given) or not binding.source.filling.taken:
+                continue
+            first = binding.source.filling
+            others = [
+                filling
+                for filling in self.filler.also(last.known, clause, plan.used, binding.port)
+                if self._is_beside(first, filling, clause)
+            ][: MAX_STEPS - len(plan.calls)]
+            if not others:
+                continue
+            spent = [self.filler.spent(clause, filling) for filling in others]
+            plan = replace(
+                plan,
+                used=plan.used.union(*spent),
+                words=plan.words.union(*(filling.words for filling in others)),
+            )
+            if binding.port.is_list:
+                return _with_last(plan, _given(last, binding.port, _joined(first, others)))
+            for filling in others:
+                plan = plan.with_call(_given(last, binding.port, filling)).spending(filling.cost)
+            return plan
+        return plan
+
+    def _is_beside(self, one: Filling, other: Filling, clause: Clause) -> bool:
+        """Return whether only words such as "and" stand between a value and those before it."""
+        spans = {f"{v.number}": v.mention for v in clause.values}
+        mine = [spans.get(token.partition(":")[0]) for token in one.taken]
+        theirs = [spans.get(token.partition(":")[0]) for token in other.taken]
+        if not mine or not theirs or mine[0] is None or theirs[0] is None:
+            return False
+        if mine[0].kind != theirs[0].kind or theirs[0].start < mine[0].end:
+            return False
+        between = self.asked.folded.text[mine[0].end : theirs[0].start].strip(" \"'")
+        others = [each for each in spans.values() if each.kind == mine[0].kind]
+        for each in others:  # a list: what stands between may be values like them
+            if mine[0].end <= each.start and each.end <= theirs[0].start:
+                between = self.asked.folded.text[each.end : theirs[0].start].strip(" \"'")
+        joins = re.fullmatch(
+            r"(?:,|et|and|puis|ou|or|,\s*(?:et|and))(?:\s+\w{1,4}){0,2}['\s\"]*", between
+        )
+        return joins is not None
+
+
+def fitness(field: Field, port: Port) -> float:
+    """Return from 0 to 1 how well a field fits an argument, by type, kind and name."""
+    if not field.is_scalar or port.kind in ("object", "boolean") or "boolean" in field.types:
+        return 0.0
+    numbers = field.types & {"integer", "number"}
+    if not port.takes_text and not numbers and port.kind != "id":
+        return 0.0
+    if numbers and port.kind in ("email", "url", "path", "date", "datetime", "city", "query"):
+        return 0.0
+    likes = likeness(port.words, field.words)
+    own = frozenset(name_words(port.name))
+    if not likes and own != port.words:
+        likes = 0.9 * likeness(own, field.words)
+    if field.kind == port.kind and port.kind in _STRONG_KINDS:
+        return max(likes, 0.75)
+    if port.kind in _STRONG_KINDS or field.kind in _STRONG_KINDS:
+        return min(likes, 0.4)
+    return likes
+
+
+def _field_of(toolbox: Toolbox, source: KnownTool, flow: Flow, port: Port) -> Field:
+    path = tuple(each for each in flow.path.split(".") if each)
+    declared = (each for each in toolbox.fields(source) if each.path == path)
+    return next(declared, Field(path, frozenset(), port.kind, port.words))
+
+
+def _is_open_sink(port: Port, known: KnownTool, filled: Iterable[str]) -> bool:
+    """Return whether a text that may be left out is what a writing tool is there for."""
+    is_first = next((each for each in known.ports if each.is_sink), None) is port
+    return (
+        port.is_sink
+        and not port.is_required
+        and port.name not in filled
+        and is_first
+        and not known.is_reader
+    )
+
+
+def _is_named(call: Call) -> bool:
+    """Return whether a call looks for something by what it is called."""
+    return any(
+        isinstance(each.source, Given) and each.port.kind in ("title", "person", "id", "free")
+        for each in call.bindings
+    )
+
+
+def _is_led(call: Call) -> bool:
+    """Return whether something was said of what a call looks for."""
+    return any(isinstance(each.source, Given | Read | Again) for each in call.bindings)
+
+
+def _repeated(plan: Growing, port: Port, clause: Clause) -> Iterator[tuple[Again, float]]:
+    """Yield what earlier calls were given for an argument like this one."""
+    for index in range(len(plan.calls) - 1, -1, -1):
+        for binding in plan.calls[index].bindings:
+            same = binding.port.kind == port.kind and binding.port.is_list == port.is_list
+            likes = likeness(port.words, binding.port.words)
+            if isinstance(binding.source, Given) and same and likes >= LEAST_LIKENESS:
+                if binding.source.filling.is_constant or port.choices:
+                    continue
+                yield (
+                    Again(index, binding.port.name),
+                    AGAIN - 0.1 * clause.has_pronoun + 0.4 * (1 - likes),
+                )
+
+
+def _parts(text: str, clause: Clause, target: KnownTool) -> list[Clause]:
+    """Return what a clause names side by side: "the weather and my meetings" are two things.
+
+    Whom the target goes to is no part of them.
+    """
+    verb = next((word for word in clause.words if word.is_verb), None)
+    edges = [verb.end if verb else clause.start]
+    for found in re.finditer(
+        r",\s*(?:et|and)?\s+|\s(?:et|and|ainsi que|as well as)\s+", text[: clause.end]
+    ):
+        inside = any(
+            value.mention.kind not in ("phrase", "deed")
+            and value.mention.start < found.end()
+            and found.start() < value.mention.end
+            for value in clause.values
+        )
+        if found.start() > edges[-1] and not inside:
+            edges.append(found.end())
+    edges.append(clause.end)
+    parts = [span(clause, start, end) for start, end in pairwise(edges)]
+    if not any(port.kind in ("email", "person") or _GOES & port.words for port in target.ports):
+        return parts
+    return [
+        replace(part, values=tuple(v for v in part.values if not _is_receiver(v, text, verb)))
+        for part in parts
+    ]
+
+
+_GOES = frozenset(name_words("to_recipient_channel"))
+
+
+def _is_receiver(value: Value, text: str, verb: Word | None) -> bool:
+    """Return whether a value is whom something goes to: said right after the verb, or with "to"."""
+    mention = value.mention
+    if mention.kind not in ("name", "email", "id"):
+        return False
+    is_next = verb is not None and not text[verb.end : mention.start].strip()
+    return is_next or value.place.preposition in ("to", "a", "au", "aux")
+
+
+def _joined(first: Filling, others: Sequence[Filling]) -> Filling:
+    """Return a list of values that were said one after the other."""
+    every = [first, *others]
+    return replace(
+        first,
+        value=[value for filling in every for value in filling.value],
+        taken=frozenset().union(*(filling.taken for filling in every)),
+        said=", ".join(filling.said for filling in every),
+    )
+
+
+def _with_last(plan: Growing, call: Call) -> Growing:
+    return replace(plan, calls=(*plan.calls[:-1], call))
+
+
+def _given(call: Call, port: Port, filling: Filling) -> Call:
+    """Return a call with another value for an argument."""
+    bindings = tuple(
+        Binding(port, Given(filling), filling.cost) if each.port is port else each
+        for each in call.bindings
+    )
+    return replace(call, bindings=bindings)
+
+
+def _cheapest(plans: Sequence[Growing], most: int) -> list[Growing]:
+    return sorted(plans, key=lambda plan: plan.cost)[:most]
