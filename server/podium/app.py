@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
@@ -12,6 +13,9 @@ from typing import Self
 from podium.compositions.checker import Checker, Tools
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.plans import LibraryPlans
+from podium.compositions.synthesizer.flows import flows_of
+from podium.compositions.synthesizer.planner import Planner
+from podium.compositions.synthesizer.sketching import Sketcher
 from podium.config import CONFIG_NAME, Config, OAuthSection, ServerConfig, load_config
 from podium.domain.breaker import BreakerRules
 from podium.domain.composition import all_calls
@@ -56,6 +60,7 @@ from podium.storage.traces import LearntFolder, SqliteTraces
 from podium.synthesis import Makers, Synthesis
 from podium.tracing import Tracing
 from podium.upstreams.addresses import network_of
+from podium.upstreams.catalog import Catalog
 from podium.upstreams.login import Show, log_in
 from podium.upstreams.oauth import Login
 from podium.upstreams.pool import UpstreamPool
@@ -179,7 +184,13 @@ class Orchestrator(PlainOrchestrator):
                     learning=learning,
                     tracing=tracing,
                     synthesis=_synthesis(
-                        settings, data, checker, journal, upstreams, clock, makers
+                        settings,
+                        data,
+                        checker,
+                        journal,
+                        upstreams,
+                        clock,
+                        makers or _makers(data, clock, schemas),
                     ),
                     checkpoints=checkpoints,
                     transformers=data.transformers,
@@ -300,10 +311,10 @@ def _synthesis(
     journal: SqliteJournal,
     upstreams: UpstreamPool,
     clock: SystemClock,
-    makers: Makers | None,
+    makers: Makers,
 ) -> Synthesis | None:
     options = settings.orchestrator
-    if not options.synthesis or makers is None:
+    if not options.synthesis:
         return None
     folders = options.compositions_path, options.intent_patterns_path
     return Synthesis(
@@ -317,6 +328,20 @@ def _synthesis(
         redactor=Redactor(settings.secrets),
         files=LearntFolder(*map(settings.folder, folders)) if options.learning_enabled else None,
     )
+
+
+def _makers(data: WorkspaceData, clock: SystemClock, schemas: ObservedSchemas) -> Makers:
+    """Return Podium's own makers: no model, only past plans, schemas and words."""
+
+    def planner(tools: Sequence[Tool]) -> Planner:
+        return Planner(
+            search=Catalog(tools).search,
+            now=lambda: datetime.fromtimestamp(clock.now()).astimezone(),
+            schemas=lambda tool: schemas.described(tool).output_schema,
+            flows=flows_of(stored.composition for stored in data.compositions.all()),
+        )
+
+    return Makers(lambda tools: Sketcher(tools, Catalog(tools).search), planner)
 
 
 def _checkpoints(settings: Config) -> CheckpointFolder:
