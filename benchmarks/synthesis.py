@@ -27,7 +27,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,13 @@ def podium_after(size: int, data: Data) -> Score:
     """Return how good the sketches are once so many past requests are learnt."""
     seen = random.Random(SEED).sample(data.past, size)  # noqa: S311 - the same past each time
     sketcher = Sketcher(data.tools, Catalog(data.tools).search)
-    sketcher.learn(seen)
+    sketcher.learn(as_remembered(plan) for plan in seen)
     return measured(lambda text: tools_of(sketcher, text), data.asked)
+
+
+def as_remembered(plan: PastPlan) -> PastPlan:
+    """Return a plan as Podium keeps it: each tool where it was first called."""
+    return replace(plan, tools=tuple(dict.fromkeys(plan.tools)))
 
 
 def tools_of(sketcher: Sketcher, text: str) -> Tools:

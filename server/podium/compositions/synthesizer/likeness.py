@@ -27,7 +27,7 @@ _NUMBERS = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a text says: each concept and each pair with how often."""
+    """What a text says: each concept and each pair with the root of how often."""
 
     concepts: Mapping[str, float]
     pairs: Mapping[str, float]
@@ -51,7 +51,8 @@ class Listener:
         french = self._lexicon.speaks_french(text)
         concepts = self._lexicon.concepts(text, self._vocabulary, french=french)
         stems = [stem(word) for word in all_words(text)]
-        return Said(_counted(concepts), Counter(map(PAIR.join, pairwise(stems))), french)
+        pairs = Counter(map(PAIR.join, pairwise(stems)))
+        return Said(_rooted(_counted(concepts)), _rooted(pairs), french)
 
 
 def vector(said: Said, rarity: Callable[[str], float]) -> Vector:
@@ -77,8 +78,12 @@ def _counted(concepts: Iterable[Concept]) -> dict[str, float]:
     return counts
 
 
-def _weights(counts: Mapping[str, float], rarity: Callable[[str], float]) -> dict[str, float]:
-    return {each: math.sqrt(count) * rarity(each) for each, count in counts.items()}
+def _rooted(counts: Mapping[str, float]) -> dict[str, float]:
+    return {each: math.sqrt(count) for each, count in counts.items()}
+
+
+def _weights(said: Mapping[str, float], rarity: Callable[[str], float]) -> dict[str, float]:
+    return {each: often * rarity(each) for each, often in said.items()}
 
 
 def _scaled(weights: Mapping[str, float], share: float) -> dict[str, float]:

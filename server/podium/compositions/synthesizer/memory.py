@@ -8,6 +8,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from podium.compositions.synthesizer.likeness import (
     CONCEPT_SHARE,
@@ -19,9 +20,9 @@ from podium.compositions.synthesizer.likeness import (
 )
 from podium.domain.synthesis import MAX_PAST_PLANS, PastPlan
 
-PROBES = 3_000  # places in the lists of who says a feature that one search may look at
-COMPARED = 2  # times as many as are wanted are compared exactly
-KEPT_VECTORS = 1_000  # of entries, about 10 kB each, for as long as nothing is learnt
+PROBES = 2_000  # places in the lists of who says a feature that one search may look at
+COMPARED = 1.5  # times as many as are wanted are compared exactly
+KEPT_VECTORS = 2_000  # of entries, about 10 kB each, for as long as nothing is learnt
 
 _Key = tuple[str, tuple[str, ...]]
 
@@ -77,7 +78,7 @@ class Memory:
         """Return the past plans that a request is likest to, the likest first."""
         own = vector(said, self.rarity)
         found = []
-        for number in self._candidates(said, COMPARED * limit):
+        for number in self._candidates(said, math.ceil(COMPARED * limit)):
             entry = self._entries[number]
             its = self._vector(number, entry)
             likeness = _between(dot(own, its), said, entry.said)
@@ -89,8 +90,7 @@ class Memory:
 
         It is the root of an inverse document frequency, as what two texts share has both weights.
         """
-        held = len(self._holders.get(feature, ()))
-        return math.sqrt(1 + math.log((1 + len(self._entries)) / (1 + held)))
+        return _rarity(len(self._holders.get(feature, ())), len(self._entries))
 
     def _candidates(self, said: Said, limit: int) -> list[int]:
         """Return the entries that share most with a request by its rarest features, best first."""
@@ -127,6 +127,11 @@ class Memory:
             if not holders:
                 del self._holders[feature]
         return entry
+
+
+@lru_cache(maxsize=MAX_PAST_PLANS)
+def _rarity(held: int, entries: int) -> float:
+    return math.sqrt(1 + math.log((1 + entries) / (1 + held)))
 
 
 def likenesses(found: Sequence[Near]) -> list[list[float]]:

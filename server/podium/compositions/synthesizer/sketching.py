@@ -21,7 +21,7 @@ from podium.text.tokens import tokens
 Search = Callable[[str, int], Sequence[ToolMatch]]
 """The tools that fit a text, best first, at most so many."""
 
-NEIGHBOURS = 32  # past plans that are heard; more cost more than they tell
+NEIGHBOURS = 24  # past plans that are heard; more cost more than they tell
 SHOWN = 5  # past plans that a sketch names
 
 FOUND = 8  # tools whose texts fit best, of which something is made
@@ -169,17 +169,14 @@ def _rightness(agreed: float) -> float:
     return 1 / (1 + math.exp(-CONFIDENCE_OFFSET - CONFIDENCE_SLOPE * agreed))
 
 
-def _joined(sketches: Iterable[Sketch | None]) -> Sketch | None:
+def _joined(sketches: Sequence[Sketch | None]) -> Sketch | None:
     """Return the sketch of several requests in one, in the order in which they are said."""
     known = [each for each in sketches if each is not None]
     if not known:
         return None
     tools = dict.fromkeys(tool for each in known for tool in each.tools)
-    nearest = sorted((near for each in known for near in each.nearest), key=_unlikeness)
-    return Sketch(
-        tuple(tools), math.prod(each.confidence for each in known), tuple(nearest[:SHOWN])
-    )
-
-
-def _unlikeness(recalled: Recalled) -> float:
-    return -recalled.likeness
+    # Where a part is not understood, these tools cannot be all that is needed.
+    confidence = math.prod(each.confidence if each is not None else 0.0 for each in sketches)
+    nearest = [near for each in known for near in each.nearest]
+    nearest.sort(key=lambda near: -near.likeness)
+    return Sketch(tuple(tools), confidence, tuple(nearest[:SHOWN]))
