@@ -56,6 +56,24 @@ def test_drafts_are_best_first_few_and_told_apart(case: dict[str, Any]) -> None:
     assert drafts == drafts_of(case)
 
 
+def test_two_tools_that_serve_equally_well_are_two_drafts_equally_sure() -> None:
+    case = {"request": "find Martin", "tools": ["crm.find_customer", "contacts.find_contact"]}
+
+    first, second, *_ = drafts_of(case)
+
+    assert {plain(first)["steps"][0], plain(second)["steps"][0]} == set(case["tools"])
+    assert first.confidence == pytest.approx(second.confidence, abs=0.05)
+
+
+def test_the_best_draft_has_a_plain_id_and_says_why_in_the_requests_language() -> None:
+    (draft, *_) = drafts_of({"request": "envoie à Marie la météo de Paris", "language": "fr"})
+
+    assert draft.composition.id == "send_email"
+    assert draft.composition.name == "envoie à Marie la météo de Paris"
+    assert "city = « Paris », comme vous l'avez dit" in draft.reasons
+    assert "to : email de ce que donne find_contact" in draft.reasons
+
+
 def test_there_are_cases_enough_and_no_two_have_one_name() -> None:
     names = [case.id for case in CASES]
     french = [case for case in CASES if case.values[0].get("language") == "fr"]

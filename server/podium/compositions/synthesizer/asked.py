@@ -418,7 +418,10 @@ def _clauses(
 
 
 _OBJECTS = listed(
-    "le la les l lui leur moi me m nous un une des mon ma mes the a an it them my him her to"
+    """
+    le la les l lui leur moi me m nous un une des mon ma mes son sa ses the a an it them its my his
+    him her their to
+    """
 )
 
 

@@ -8,7 +8,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import field as dataclass_field
+from itertools import islice, pairwise
 
 from podium.compositions.synthesizer.asked import Asked, Clause, Pick, Value, Word
 from podium.compositions.synthesizer.filling import LAST_RESORT, LIKELY, Filler, Filling
@@ -37,7 +38,7 @@ MAX_DEPTH = 4  # producers of what producers need
 MAX_EXPANSIONS = 2_000  # of one request
 WAYS = 3  # to fill one argument that are followed
 BEAM = 6  # plans of one call that are followed
-PRODUCERS = 3  # for one argument
+PRODUCERS = 3  # for one argument; one less for each level below
 LEAST_LIKENESS = 0.45  # of a field and an argument
 ASK, DEFAULT, PRODUCER, GUESS, SEEN, AGAIN, TELL = 2.0, 0.3, 0.45, 0.7, 0.05, 0.3, 0.3
 SURE_OF_PRODUCER = 0.3  # cost of what it may take for an argument that it does not need
@@ -60,6 +61,15 @@ def by_target(flows: Iterable[Flow]) -> Flows:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A field that may give an argument, and how well it fits, from 0 to 1."""
+
+    offer: Offer
+    likes: float
+    is_seen: bool = False
+
+
 @dataclass(slots=True)
 class Chaining:
     """Grows plans for one request."""
@@ -71,6 +81,9 @@ class Chaining:
     targets: Targets
     favoured: frozenset[str]  # tools that a sketch names
     left: int = MAX_EXPANSIONS
+    _ranked: dict[tuple[str, str, int, int], list[Candidate]] = dataclass_field(
+        default_factory=dict
+    )
 
     def target(
         self, plan: Growing, known: KnownTool, number: int, fit: float, *, bare: bool = False
@@ -186,7 +199,8 @@ class Chaining:
             found.append((grown.spending(cost), (binding,)))
 
         for read, cost in self._in_plan(plan, port, known, clause, number, bindings):
-            offer(plan, read, cost)
+            if read.is_seen or not port.is_sink:  # else a text tells what nobody has read yet
+                offer(plan, read, cost)
         for again, cost in () if port.is_sink else _repeated(plan, port, clause):
             offer(plan, again, cost)
         if port.is_sink:
@@ -300,27 +314,21 @@ class Chaining:
         self, plan: Growing, port: Port, known: KnownTool, clause: Clause, number: int, depth: int
     ) -> Iterator[tuple[Growing, Read, float]]:
         """Yield the plan with a reader added that gives what an argument needs."""
-        for offer, likes, is_seen in self._producers(port, known, clause, plan):
-            ways = self._call(plan, offer.source, clause, number, depth + 1, port, is_target=False)
+        for candidate in self._producers(port, known, clause, plan, depth):
+            source = candidate.offer.source
+            ways = self._call(plan, source, clause, number, depth + 1, port, is_target=False)
             for grown in ways[:2]:
-                yield self._reading(grown, offer, port, known, clause, likes, is_seen=is_seen)
+                yield self._reading(grown, candidate, port, known, clause)
 
     def _reading(
-        self,
-        plan: Growing,
-        offer: Offer,
-        port: Port,
-        known: KnownTool,
-        clause: Clause,
-        likes: float,
-        *,
-        is_seen: bool,
+        self, plan: Growing, candidate: Candidate, port: Port, known: KnownTool, clause: Clause
     ) -> tuple[Growing, Read, float]:
         """Return how an argument reads the last call of a plan, and what that costs."""
+        offer, is_seen = candidate.offer, candidate.is_seen
         index = len(plan.calls) - 1
         made = plan.calls[index]
         lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
-        cost = PRODUCER + (1 - likes) + SCARCE * lacks
+        cost = PRODUCER + (1 - candidate.likes) + SCARCE * lacks
         cost += 0.5 * (1 - self._said(offer.source, port, known, clause))
         how, pick = self._lifted(offer.field, port, clause, made)
         named = None
@@ -363,41 +371,52 @@ class Chaining:
         return None
 
     def _producers(
-        self, port: Port, known: KnownTool, clause: Clause, plan: Growing
-    ) -> list[tuple[Offer, float, bool]]:
-        """Return the readers most likely to give an argument, each with its field."""
-        found: dict[str, tuple[float, Offer, float, bool]] = {}
+        self, port: Port, known: KnownTool, clause: Clause, plan: Growing, depth: int
+    ) -> list[Candidate]:
+        """Return the readers most likely to give an argument, of those that the plan has not."""
+        key = known.name, port.name, clause.start, clause.end
+        if key not in self._ranked:
+            self._ranked[key] = self._candidates(port, known, clause)
+        taken = {call.known.name for call in plan.calls}
+        free = (each for each in self._ranked[key] if each.offer.source.name not in taken)
+        return list(islice(free, max(1, PRODUCERS - depth)))
 
-        def add(offer: Offer, likes: float, *, is_seen: bool) -> None:
-            source = offer.source
-            if source.name == known.name or any(call.known is source for call in plan.calls):
-                return
-            rank = 2.0 * is_seen + likes + 0.6 * self._said(source, port, known, clause)
+    def _candidates(self, port: Port, known: KnownTool, clause: Clause) -> list[Candidate]:
+        """Return the readers that can give an argument, each with its best field, best first."""
+        best: dict[str, tuple[float, Candidate]] = {}
+        for candidate in self._all_candidates(port, known, clause):
+            source = candidate.offer.source
+            rank = 2.0 * candidate.is_seen + candidate.likes
             rank += 0.3 * bool(frozenset(source.nouns) & port.words)
             rank += 0.5 * (source.name in self.favoured) - 0.15 * len(source.required)
-            if source.name not in found or found[source.name][0] < rank:
-                found[source.name] = (rank, offer, likes, is_seen)
+            if source is not known and (source.name not in best or best[source.name][0] < rank):
+                best[source.name] = rank, candidate
+        said = {
+            name: 0.6 * self._said(candidate.offer.source, port, known, clause)
+            for name, (_, candidate) in best.items()
+        }
+        names = sorted(best, key=lambda name: (-best[name][0] - said[name], name))
+        return [best[name][1] for name in names[: PRODUCERS + MAX_STEPS]]
 
+    def _all_candidates(self, port: Port, known: KnownTool, clause: Clause) -> Iterator[Candidate]:
+        """Yield the fields that were seen to fill an argument, that fit it, or may be there."""
         for flow in self.flows.get((known.name, port.name), ()):
             source = self.toolbox.tools.get(flow.source)
             if source is not None and source.is_reader:
-                add(Offer(source, _field_of(self.toolbox, source, flow, port)), 1.0, is_seen=True)
+                seen = _field_of(self.toolbox, source, flow, port)
+                yield Candidate(Offer(source, seen), 1.0, is_seen=True)
         for offer in self.toolbox.offers(port):
             likes = fitness(offer.field, port)
-            if port.kind in ("email", "phone") and _PEOPLE & {
-                *offer.source.nouns,
-                *offer.source.objects,
-            }:
+            people = _PEOPLE & {*offer.source.nouns, *offer.source.objects}
+            if port.kind in ("email", "phone") and people:
                 likes = min(1.0, likes + 0.2)  # whose address it is
             if likes >= LEAST_LIKENESS:
-                add(offer, likes, is_seen=False)
+                yield Candidate(offer, likes)
+        guess = Field((port.name,), frozenset(), port.kind, port.words)
         for noun in sorted(port.words - {"id"}):
             for source in self.toolbox.unexplained.get(noun, ()):
-                field = Field((port.name,), frozenset(), port.kind, port.words)
                 if self.targets.relevance(source, clause) >= LEAST_OBJECT:
-                    add(Offer(source, field, is_guessed=True), LEAST_LIKENESS, is_seen=False)
-        ranked = sorted(found.values(), key=lambda each: (-each[0], each[1].source.name))
-        return [(offer, likes, is_seen) for _, offer, likes, is_seen in ranked[:PRODUCERS]]
+                    yield Candidate(Offer(source, guess, is_guessed=True), LEAST_LIKENESS)
 
     # --- texts made of results
 

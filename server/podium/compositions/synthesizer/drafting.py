@@ -416,11 +416,11 @@ def _composition_id(calls: Sequence[Call]) -> str:
 
 
 def told_apart(compositions: Sequence[Composition]) -> list[Composition]:
-    """Return the compositions with a short hash in each id that another one has too."""
+    """Return the compositions with a short hash in each id that one before it has too."""
     ids = [each.id for each in compositions]
     return [
         each.model_copy(update={"id": f"{each.id[: MAX_ID - HASH - 1]}_{meaning_of(each)[:HASH]}"})
-        if ids.count(each.id) > 1
+        if each.id in ids[:place]
         else each
-        for each in compositions
+        for place, each in enumerate(compositions)
     ]

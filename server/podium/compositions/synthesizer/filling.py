@@ -5,8 +5,8 @@ A cost is 0 for what is certain and 1 for what is hardly better than asking the 
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Clause, Value, Word
@@ -16,6 +16,7 @@ from podium.compositions.synthesizer.names import GENERIC, canonical, listed, na
 from podium.compositions.synthesizer.ports import Port
 from podium.mapping.coercion import schema_faults
 from podium.text.tokens import stem, tokens
+from podium.text.values.days import plus_months
 
 SURE = 0.35  # an optional argument is filled for this at most
 LIKELY = 0.5  # what a required one takes before anything else is tried
@@ -35,7 +36,7 @@ _NOT_ONE = 0.6  # more, for one thing where each of several is wanted
 _COSTS: Mapping[str, Mapping[str, float]] = {
     "quoted": {"content": 0.1, "title": 0.1, "query": 0.1, "person": 0.3, "free": 0.2, "path": 0.3,
                "city": 0.3, "id": 0.5, "phone": 0.5, "timezone": 0.5},
-    "url": {"url": 0.05, "query": 0.6, "free": 0.6, "content": 1.2, "path": 0.7},
+    "url": {"url": 0.05, "free": 0.6, "path": 0.7},
     "email": {"email": 0.05, "person": 0.15, "query": 0.5, "free": 0.5},
     "path": {"path": 0.05, "free": 0.5, "query": 0.6, "title": 0.5, "timezone": 0.1, "id": 0.7},
     "id": {"id": 0.05, "free": 0.3, "query": 0.4, "number": 0.4, "person": 0.5, "title": 0.4},
@@ -257,6 +258,8 @@ class Filler:
             is_named = bare != words
             words = bare
             text = self.asked.folded.original(words[0].start, words[-1].end)
+        if mention.kind == "date" and value.place.preposition in ("since", "depuis"):
+            mention = replace(mention, value=_past(mention.value, self.asked.now))
         converted = self._converted(mention, text, port, clause)
         if converted is None:
             return
@@ -432,7 +435,7 @@ _FILE_NAME = re.compile(r"[^/\\]\.[a-zA-Z]\w{0,7}$")
 
 def _is_one_of(text: str, port: Port, clause: Clause) -> bool:
     """Return whether a value that is no file stands for one although several are asked for."""
-    if port.kind not in ("path", "id") or _FILE_NAME.search(text):
+    if port.kind not in ("path", "id", "title") or _FILE_NAME.search(text):
         return False
     return any(word.is_plural and word.stems & port.words - GENERIC for word in clause.words)
 
@@ -508,6 +511,17 @@ def _chosen(port: Port, known: KnownTool, clause: Clause) -> Filling | None:
 
 
 # --- conversions
+
+
+def _past(day: str, now: datetime) -> str:
+    """Return a day that something has lasted since: the latest such one, not the next."""
+    said, today = date.fromisoformat(day), now.date()
+    if said <= today:
+        return day
+    if said - today <= timedelta(days=7):
+        return (said - timedelta(days=7)).isoformat()  # a weekday
+    earlier = plus_months(said, -12)
+    return earlier.isoformat() if earlier else day
 
 
 def _number(value: Any, text: str, port: Port) -> tuple[Any, str] | None:

@@ -48,6 +48,7 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("person", "", "person recipient assignee attendee author owner participant to reviewer",
      r"\bperson\b|\buser name\b|username"),
 )  # fmt: skip
+_UNITS_OF_TIME = frozenset(stem(word) for word in ("minutes", "seconds", "hours"))
 _LIMITS = frozenset(
     stem(word) for word in ["limit", "count", "top", "size", "max", "maximum", "n", "first", "last"]
 )
@@ -199,7 +200,7 @@ def _kind(name: str, own: frozenset[str], schema: Schema, types: frozenset[str],
     if types and not types & {"string"}:
         if last[0] == "id" or own & {"id"} or (last[0] == "number" and len(own) > 1):
             return "id"
-        if own & _DURATIONS and not own & _LIMITS:
+        if own & _UNITS_OF_TIME or (own & _DURATIONS and not own & _LIMITS):
             return "duration"
         return "limit" if own & _LIMITS else "number"
     said_format = schema.get("format")
