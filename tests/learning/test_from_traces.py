@@ -14,7 +14,7 @@ from podium import Orchestrator
 from podium.cli.boundary import run
 from podium.domain.errors import NotLearntError
 from tests.learning.conftest import WAIT_SECONDS, Workspace
-from tests.learning.test_end_to_end import names_of, podium
+from tests.learning.test_end_to_end import names_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -22,6 +22,14 @@ SHOP = str(Path(__file__).with_name("shop_server.py"))
 CITIES = ("Lyon", "Nantes", "Lille", "Brest", "Metz")
 PEOPLE = ("Alice Roy", "Jean Petit", "Chloé Dubois")
 Call = Callable[..., Any]
+
+
+async def podium(workspace: Workspace, *arguments: str, code: int = 0) -> Any:
+    command = [sys.executable, "-m", "podium", *arguments, "--json", "-w", str(workspace.folder)]
+    with anyio.fail_after(WAIT_SECONDS):
+        done = await anyio.run_process(command, check=False)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
 
 
 class Shop:
