@@ -11,7 +11,13 @@ from podium.domain.learning import Baseline
 from podium.domain.trace import Trace
 from podium.mapping.expressions import Evaluator
 from podium.monitor.statistics import tokens_of
-from podium.monitor.traces.cleaning import CleanTrace, Refusal, RefusedError, cleaned
+from podium.monitor.traces.cleaning import (
+    CleanTrace,
+    Refusal,
+    RefusedError,
+    argument_leaves,
+    cleaned,
+)
 from podium.monitor.traces.composing import (
     Evidence,
     composition_of,
@@ -23,11 +29,12 @@ from podium.monitor.traces.patterns import proposed_pattern
 from podium.monitor.traces.replay import Mismatch, Recorded, replayed
 from podium.monitor.traces.solving import Budget, TooMuchWorkError
 from podium.monitor.traces.steps import Builder, StepMade
+from podium.monitor.traces.values import bits, leaves, same
 
 __all__ = ["Compiled", "Refusal", "compile_traces"]
 
 MOST_TRACES = 8  # of one task; the latest ones, more add nothing but work
-MOST_PASSES = 8  # a pass leaves out what nothing used, or an expression that the engine sees else
+MOST_PASSES = 10  # each leaves out what nothing used, or an expression that the engine sees else
 MOST_SUBSETS = 5  # for the leave-one-out check
 
 
@@ -104,11 +111,15 @@ def _stability(
 def _compiled(traces: Sequence[Trace], evaluator: Evaluator, budget: Budget) -> Compiled:
     left_out: list[frozenset[int]] = [frozenset() for _ in traces]
     banned: frozenset[str] = frozenset()
+    wanted: frozenset[int] = frozenset()
     mismatch: Mismatch | None = None
     for _ in range(MOST_PASSES):
         clean = [cleaned(t, out) for t, out in zip(traces, left_out, strict=True)]
-        builder = Builder(clean, budget, banned)
+        builder = Builder(clean, budget, banned, wanted)
         builder.build()
+        if idle := _idle(builder, clean) - wanted:
+            wanted |= idle
+            continue
         places = _without_use(builder, clean)
         if any(places):
             left_out = [one | two for one, two in zip(left_out, places, strict=True)]
@@ -122,6 +133,32 @@ def _compiled(traces: Sequence[Trace], evaluator: Evaluator, budget: Budget) -> 
         banned |= {mismatch.expression}
     what = f"{mismatch.step_id}.{mismatch.argument}: {mismatch.message}" if mismatch else ""
     raise RefusedError("not_reproduced", f"replaying it does not reproduce every call: {what}")
+
+
+def _idle(builder: Builder, clean: Sequence[CleanTrace]) -> frozenset[int]:
+    """Return the places, in the first trace, of calls without use whose result was used after all.
+
+    All that such a call returned is one value, and a later call was given that value each time:
+    what looks like a constant, or like something known before, is why the call was made.
+    """
+    read = frozenset().union(*(step.heads for step in builder.steps))
+    return frozenset(
+        builder.place_of(step)
+        for step in builder.steps
+        if step.id not in read
+        and all(
+            len(calls) == 1 and _is_given_on(calls[0].position, trace)
+            for calls, trace in zip(step.calls, clean, strict=True)
+        )
+    )
+
+
+def _is_given_on(position: int, trace: CleanTrace) -> bool:
+    values = [leaf for _, leaf in leaves(trace.calls[position].value, 2)]
+    if len(values) != 1 or not bits(values[0]):
+        return False
+    later = trace.calls[position + 1 :]
+    return any(same(leaf, values[0]) for call in later for leaf in argument_leaves(call.arguments))
 
 
 def _without_use(builder: Builder, clean: Sequence[CleanTrace]) -> list[frozenset[int]]:

@@ -141,6 +141,7 @@ class Solver:
     params: Params
     budget: Budget
     banned: frozenset[str] = frozenset()
+    wanted: set[str] = field(default_factory=set)  # heads that must have been for something
     _element_indexes: dict[int, HeadIndex] = field(default_factory=dict)
 
     def solve(
@@ -182,6 +183,8 @@ class _Question:
         if any(map(_is_secret, self._distinct())):
             return self._secret()
         ranked = self._ranked()
+        if (reason := self._reason_of_a_call(ranked)) is not None:
+            return reason
         if ranked and self._is_convincing(ranked[0]):
             return self._among(ranked)
         # What a person said as a whole is not taken apart.
@@ -189,6 +192,14 @@ class _Question:
         if not is_said and (part := self._by_parts()) is not None:
             return part
         return self._constant_or_param(ranked)
+
+    def _reason_of_a_call(self, ranked: list[tuple[float, Hypothesis]]) -> Solution | None:
+        """Return the reference to a result that nothing else would use, if there is one here."""
+        for support, hypothesis in ranked:
+            if hypothesis.kind == "result" and hypothesis.heads & self.solver.wanted:
+                rivals = [h.text for _, h in ranked if h is not hypothesis]
+                return Solution(hypothesis, support, tuple(rivals[:3]))
+        return None
 
     def _secret(self) -> Solution | None:
         """Return the param that stands for a secret, which is never written down."""

@@ -60,9 +60,15 @@ class Builder:
     """Builds the steps of one compilation; `steps` are those that are done."""
 
     def __init__(
-        self, traces: Sequence[CleanTrace], budget: Budget, banned: frozenset[str]
+        self,
+        traces: Sequence[CleanTrace],
+        budget: Budget,
+        banned: frozenset[str],
+        wanted: frozenset[int] = frozenset(),
     ) -> None:
+        """`wanted` are places, in the first trace, of calls that must have been for something."""
         self._traces = traces
+        self._wanted = wanted
         self.steps: list[StepMade] = []
         self.dropped: list[tuple[int, int]] = []  # (trace, place as recorded)
         calls = [call for trace in traces for call in trace.calls]
@@ -95,8 +101,16 @@ class Builder:
                 raise RefusedError("too_many_steps", f"it would need more than {MOST_STEPS} steps")
             tool, lead = self._next()
             step = self._loop(tool) or self._list_loop(tool) or self._single(tool, lead)
-            if step is not None:
-                self.steps.append(step)
+            if step is None:
+                continue
+            self.steps.append(step)
+            if self.place_of(step) in self._wanted:
+                self._solver.wanted.add(step.id)
+
+    def place_of(self, step: StepMade) -> int:
+        """Return where the first trace, as recorded, has the first call of a step; -1: nowhere."""
+        calls = step.calls[0]
+        return self._traces[0].places[calls[0].position] if calls else -1
 
     def _next(self) -> tuple[str, int]:
         """Return the tool to go on with, and a trace that has it next.
@@ -156,7 +170,9 @@ class Builder:
             return None
         calls: list[list[Placed]] = []
         for trace in range(len(self._traces)):
-            same_tool = [placed for placed in self._of_tool(tool, trace) if not placed.is_repeat]
+            open_calls = self._of_tool(tool, trace)
+            # Two calls of a task may happen to be the same one in one trace.
+            same_tool = [placed for placed in open_calls if not placed.is_repeat] or open_calls
             if not same_tool:
                 self._leave_out(first)
                 return None
