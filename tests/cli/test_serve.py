@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -189,7 +189,7 @@ def test_progress_is_shown_on_a_terminal_only(bare: dict[str, str], made: Path) 
         text=True,
     ) as process:
         os.close(side)
-        shown = b"".join(_until_closed(terminal)).decode()
+        shown = b"".join(_until_ended(terminal, process)).decode()
         out = process.stdout.read() if process.stdout else ""
 
     assert "✓" in shown
@@ -198,11 +198,14 @@ def test_progress_is_shown_on_a_terminal_only(bare: dict[str, str], made: Path) 
     assert "\x1b" not in out
 
 
-def _until_closed(terminal: int) -> Iterator[bytes]:
+def _until_ended(terminal: int, process: "subprocess.Popen[str]") -> Iterator[bytes]:
+    """Yield what is shown; that nobody has the other side open may be so before it is used too."""
     try:
-        while data := os.read(terminal, 65_536):
-            yield data
-    except OSError:  # how Linux says that the other side is closed
-        return
+        while process.poll() is None:
+            with suppress(OSError):
+                while data := os.read(terminal, 65_536):
+                    yield data
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
     finally:
         os.close(terminal)
