@@ -44,7 +44,7 @@ from podium.monitor.schemas import ObservedSchemas
 from podium.monitor.traces.learner import Learner, LearnerSettings, Proposal
 from podium.monitor.traces.recorder import Recorder
 from podium.orchestrator import Orchestrator as PlainOrchestrator
-from podium.orchestrator import Stages
+from podium.stages import Stages
 from podium.storage.checkpoints import CheckpointFolder
 from podium.storage.conversations import SqliteConversations
 from podium.storage.eras import EraFile

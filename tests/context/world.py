@@ -15,7 +15,8 @@ from podium.intents.library import load_patterns
 from podium.intents.matcher import Matcher
 from podium.mapping.expressions import Evaluator
 from podium.mapping.transformers import Transformers
-from podium.orchestrator import Orchestrator, Stages
+from podium.orchestrator import Orchestrator
+from podium.stages import Stages
 from podium.testing import (
     FakeClock,
     FakeRelay,

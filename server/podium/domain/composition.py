@@ -498,3 +498,12 @@ class Plan:
     output_field_sources: dict[str, tuple[str, ...]]
     required_params: frozenset[str]
     confirm: Question | None = None
+
+
+def named_calls(composition: Composition) -> Iterator[str]:
+    """Yield the tools and compositions that its steps call, in file order."""
+    for step in all_steps(composition.steps):
+        if isinstance(step, ToolStep):
+            yield f"{step.server_id}.{step.tool_id}"
+        elif isinstance(step, CompositionStep):
+            yield step.composition
