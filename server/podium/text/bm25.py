@@ -1,6 +1,5 @@
 """Rank documents for a query by Okapi BM25; documents and queries are lists of tokens."""
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,17 +26,26 @@ class Bm25:
         counts = [Counter(document) for document in documents]
         lengths = [count.total() for count in counts]
         average = (sum(lengths) / len(lengths) if lengths else 0.0) or 1.0
-        holders = Counter(token for count in counts for token in count)
-        self._rarity = {
-            token: math.log(1 + (len(counts) - held + 0.5) / (held + 0.5))
-            for token, held in holders.items()
-        }
-        self._postings: dict[str, dict[int, float]] = {token: {} for token in holders}
+        damping = [
+            saturation * (1 - length_weight + length_weight * length / average)
+            for length in lengths
+        ]
+        held: dict[str, dict[int, int]] = {}
         for place, count in enumerate(counts):
-            damping = saturation * (1 - length_weight + length_weight * lengths[place] / average)
             for token, times in count.items():
-                weight = self._rarity[token] * times * (saturation + 1) / (times + damping)
-                self._postings[token][place] = weight
+                held.setdefault(token, {})[place] = times
+        self._rarity = {
+            token: math.log(1 + (len(counts) - len(places) + 0.5) / (len(places) + 0.5))
+            for token, places in held.items()
+        }
+        # Token by token: what is read together then lies together in memory.
+        self._postings = {
+            token: {
+                place: self._rarity[token] * times * (saturation + 1) / (times + damping[place])
+                for place, times in places.items()
+            }
+            for token, places in held.items()
+        }
 
     @property
     def tokens(self) -> Iterable[str]:
@@ -76,7 +84,7 @@ class Bm25:
         for alternatives in held[rare:]:
             _add(scores, alternatives)
         if len(scores) > limit:
-            least = heapq.nlargest(limit, scores.values())[-1]
+            least = sorted(scores.values())[-limit]  # quicker than a heap, as it has a few hundred
             scores = {place: score for place, score in scores.items() if score >= least}
         return scores
 
@@ -117,8 +125,9 @@ def _add(scores: dict[int, float], alternatives: Sequence[_Alternative]) -> None
     """Add the best of some tokens to the documents that are there already."""
     if len(alternatives) == 1:
         postings, weight = alternatives[0]
-        for place in postings.keys() & scores.keys():
-            scores[place] += weight * postings[place]
+        for place in scores:
+            if place in postings:
+                scores[place] += weight * postings[place]
         return
     for place in scores:
         scores[place] += max([w * postings.get(place, 0.0) for postings, w in alternatives])

@@ -24,6 +24,7 @@ WHOLE_WEIGHT = 0.5  # of all clauses together, beside the one that fits best
 LITERAL_WEIGHT = 0.3  # of words between quotation marks: values, seldom what a tool is about
 NAMED_WEIGHT = 0.15  # what a tool gains whose name is said as a whole
 
+_NOTHING: Mapping[int, float] = {}
 _ADDRESSES = re.compile(r"\b[a-z]+://\S+|\S+@\S+\.\S+")
 _QUOTED = re.compile(r'"[^"]*"|«[^»]*»|“[^”]*”|(?<![^\s(])\'[^\']+\'(?![^\s.,;:!?)])')
 
@@ -35,7 +36,10 @@ class Catalog:
         self.tools = tuple(tools)
         self._lexicon = lexicon or shipped_lexicon()
         self._index = Bm25(_words(tool) for tool in self.tools)
-        self._names = [self._shares(tool.name) for tool in self.tools]
+        self._shares: dict[str, dict[int, float]] = {}  # by stem, then by place of the tool
+        for place, tool in enumerate(self.tools):
+            for stem, share in self._shares_of(tool.name).items():
+                self._shares.setdefault(stem, {})[place] = share
         self._vocabulary = Vocabulary(self._index.tokens)
 
     def search(self, query: str, limit: int) -> list[ToolMatch]:
@@ -53,20 +57,23 @@ class Catalog:
         for clause in clauses(query):
             concepts = self._concepts(clause, french=french)
             for place, score in self._of_clause(concepts).items():
-                best[place] = max(best.get(place, 0.0), score)
+                if score > best.get(place, 0.0):
+                    best[place] = score
                 whole[place] = whole.get(place, 0.0) + score
         return {place: score + WHOLE_WEIGHT * whole[place] for place, score in best.items()}
 
     def _of_clause(self, concepts: Mapping[str, Concept]) -> dict[int, float]:
         scores = self._index.best(concepts.values(), FOUND_IN_CLAUSE)
-        said = frozenset(stem for concept in concepts.values() for stem in concept)
-        for place in scores:
-            name = self._names[place]
-            named = sum([name[stem] for stem in name if stem in said])
-            scores[place] *= 1 + NAMED_WEIGHT * named
+        named: dict[int, float] = {}
+        for stem in dict.fromkeys(stem for concept in concepts.values() for stem in concept):
+            shares = self._shares.get(stem, _NOTHING)
+            for place in shares.keys() & scores.keys():
+                named[place] = named.get(place, 0.0) + shares[place]
+        for place, share in named.items():
+            scores[place] *= 1 + NAMED_WEIGHT * share
         return scores
 
-    def _shares(self, name: str) -> dict[str, float]:
+    def _shares_of(self, name: str) -> dict[str, float]:
         """Return how much of what a name says each of its stems does; together 1."""
         rarity = {stem: self._index.rarity(stem) for stem in tokens(name)}
         total = sum(rarity.values())
@@ -75,11 +82,13 @@ class Catalog:
     def _concepts(self, clause: str, *, french: bool) -> dict[str, Concept]:
         """Return a clause's concepts by their first stems, each once."""
         plain = _ADDRESSES.sub(" ", clause)
-        literals = " ".join(_QUOTED.findall(plain))
-        own = self._lexicon.concepts(_QUOTED.sub(" ", plain), self._vocabulary, french=french)
-        quoted = self._lexicon.concepts(literals, self._vocabulary, french=french)
+        literals = _QUOTED.findall(plain)
+        rest = _QUOTED.sub(" ", plain) if literals else plain
+        own = self._lexicon.concepts(rest, self._vocabulary, french=french)
         found = {next(iter(concept)): concept for concept in reversed(own)}
-        for concept in quoted:
+        if not literals:
+            return found
+        for concept in self._lexicon.concepts(" ".join(literals), self._vocabulary, french=french):
             weaker = {stem: weight * LITERAL_WEIGHT for stem, weight in concept.items()}
             found.setdefault(next(iter(concept)), weaker)
         return found
