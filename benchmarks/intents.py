@@ -202,6 +202,8 @@ def podium(asked: list[Asked], folder: Path) -> Callable[[str], Any]:
     library = load_patterns(folder)
     assert library.faults == ()
     assert len(library.patterns) == len(asked)
+    for each in library.regexes():
+        each.prepare()  # as a server does once it is up
     matcher = Matcher(library, limits=Limits())
 
     def understand(text: str) -> Any:

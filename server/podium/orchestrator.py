@@ -480,6 +480,12 @@ class Orchestrator:
         """Start every upstream concurrently; one that fails keeps its reason in `statuses()`."""
         await self._stages.upstreams.start_all()
 
+    async def prepare_patterns(self) -> None:
+        """Compile what requests may need before they do, a little at a time."""
+        for each in self._stages.matcher.library.regexes():
+            each.prepare()
+            await anyio.lowlevel.checkpoint()
+
     def statuses(self) -> list[UpstreamStatus]:
         """Return the state of every configured upstream."""
         return self._stages.upstreams.statuses()

@@ -5,7 +5,11 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podium.intents.regexes import FLAGS, Regex, RegexFaultError, _tokens, compile_regex
+from podium.intents.library import load_patterns
+from podium.intents.regex_tokens import tokens_of
+from podium.intents.regexes import FLAGS, Regex, RegexFaultError, compile_regex
+from podium.intents.soundness import is_sound
+from podium.resources import default_directory
 from podium.text.folding import fold_text
 
 
@@ -127,6 +131,13 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 SENSIBLE = st.recursive(_quantified(LITERALS | CLASSES) | ANCHORS, _grown, max_leaves=12)
+BOUNDED = st.tuples(
+    st.sampled_from(
+        ["a", r"\w", "(a)", "(?:ab|)", "()", "(?:)", "(?=a)", "[a-]", "é?", "œ", "^", "("]
+    ),
+    st.sampled_from(["{2,1}", "{0,999999}", "{1}{2}", "{2,}?", "*+", "++*", "{", "{3,", ")", "|*"]),
+    st.text(alphabet="[]^\\-a-z0.dwp{}L&|~:é\u0301", max_size=8),
+).map("".join)
 WILD = st.text(alphabet="ab1éœ .*+?|()[]{}^$\\-:=!<>P#,i&~\u0301", max_size=14)
 TEXTS = st.text(alphabet="aAb1éœ .c'ß]-", max_size=14)
 
@@ -155,7 +166,7 @@ def test_every_match_holds_what_the_regex_needs(source: str, texts: list[str]) -
 def test_a_regex_with_captures_of_its_own_says_the_same(source: str, texts: list[str]) -> None:
     if (each := _compiled(source)) is None:
         return
-    plain = regex.compile("".join(token.text for token in _tokens(source)), FLAGS)
+    plain = regex.compile("".join(token.text for token in tokens_of(source)), FLAGS)
 
     for text in map(fold_text, texts):
         match, written = each.compiled.search(text), plain.search(text)
@@ -166,3 +177,20 @@ def test_a_regex_with_captures_of_its_own_says_the_same(source: str, texts: list
             assert {key: match.spans(each.groups[key]) for key in groups} == {
                 key: written.spans(key) for key in groups
             }
+
+
+@settings(max_examples=500, deadline=None)
+@given(SENSIBLE | WILD | BOUNDED)
+def test_a_regex_that_is_taken_for_valid_compiles_at_its_first_use(source: str) -> None:
+    if (each := _compiled(source)) is None:
+        return
+
+    each.prepare()
+    assert each.compiled.search("") is None or not each.needs
+
+
+def test_a_shipped_pattern_is_not_compiled_before_a_request_needs_it() -> None:
+    sources = [each.source for each in load_patterns(default_directory("patterns")).regexes()]
+
+    assert sources
+    assert [source for source in sources if not is_sound(tokens_of(source))] == []

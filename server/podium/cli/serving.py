@@ -70,8 +70,9 @@ def serve(
         drain = orchestrator.config_drain_seconds
         _settle_memory()
         async with anyio.create_task_group() as warming:
-            # The first request finds the servers running, and no client has to wait for them.
+            # The first requests find the servers running, and no client has to wait for them.
             warming.start_soon(orchestrator.start_upstreams)
+            warming.start_soon(orchestrator.prepare_patterns)
             if http:
                 listen = partial(
                     serve_http,

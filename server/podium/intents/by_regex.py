@@ -88,10 +88,11 @@ class RegexMatcher:
         late: dict[str, None],
     ) -> Iterator[Match]:
         """Yield the matches; a pattern whose regex runs out of time is named in `late`."""
-        budget: _Budget | None = None
-        for position in self.candidates(request):
-            unit = self._units[position]
-            budget = budget or _Budget(self._limits.regex_seconds)
+        units = [self._units[position] for position in self.candidates(request)]
+        for unit in units:
+            unit.regex.prepare()  # before the time runs
+        budget = _Budget(self._limits.regex_seconds)
+        for unit in units:
             try:
                 match = _match_in_time(unit, request, budget, readings, lists)
             except TimeoutError:

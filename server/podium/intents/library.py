@@ -115,6 +115,10 @@ class PatternLibrary:
     skips: tuple[str, ...] = ()
     queries: tuple[ToolQuery, ...] = ()
 
+    def regexes(self) -> Iterator[Regex]:
+        """Yield the regexes of all patterns."""
+        return (each for loaded in self.patterns for each in loaded.regexes)
+
 
 def load_patterns(folder: Path) -> PatternLibrary:
     """Load every `*.json` below a folder, sorted by path; hidden files are left alone."""
@@ -568,7 +572,7 @@ def _reference_hint(known: list[str], *, has_regex: bool) -> str:
 
 def _warnings(loaded: LoadedPattern) -> Iterator[Finding]:
     for each in loaded.regexes:
-        if each.compiled.search("") is not None:
+        if not each.needs and each.compiled.search("") is not None:
             message = f"the regex '{each.source}' matches even an empty text"
             hint = "make at least one word of it required"
             yield loaded.finding("warning", message, "regex", hint=hint)

@@ -1,49 +1,58 @@
 r"""A regex as its author wrote it, to one that runs on folded text and is known inside out.
 
-The source is folded like the requests it will meet: accents only, and only outside of what has a
-meaning of its own (`\S`, `\p{L}`, group names, flags). A ligature becomes its letters (`œ?` ->
-`(?:oe)?`); a range of a set keeps its end points and gains the plain letters of the accented
-characters in it (`[à-ÿ]` also takes `a`, `c`, `e`, ...).
+What `regex_tokens` made of the source is read for two things. `needs` are literals that every match
+must hold, so that a regex need not run at all where they are missing. And what is compiled has a
+capture of its own around each wildcard, so that a match can tell what the author prescribed from
+what was left open. A regex that uses more than the reader knows is *opaque*: it has no needs (it
+always runs) and is compiled as it is (its own groups count as wildcards); it matches all the same.
 
-The folded source is then read for two things. `needs` are literals that every match must hold, so
-that a regex need not run at all where they are missing. And what is compiled has a capture of its
-own around each wildcard, so that a match can tell what the author prescribed from what was left
-open. A regex that uses more than the reader knows is *opaque*: it has no needs (it always runs)
-and is compiled as it is (its own groups count as wildcards); it matches all the same.
+Compiling takes milliseconds, and most of a library meets no request of a short run. So a regex made
+of nothing but what `soundness` vouches for is compiled at its first use; any other one at once, so
+that its faults are told when it is read.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import regex
 
-from podium.text.folding import fold_text
+from podium.intents.regex_tokens import OPENING, Kind, Token, tokens_of
+from podium.intents.soundness import is_sound
 
 FLAGS = regex.IGNORECASE
 MAX_NESTING = 150  # nested groups; compiling takes the interpreter several calls for each
 MAX_DEPTH = 50  # nested groups the reader follows; deeper ones make the regex opaque
-MAX_RANGE = 1_024  # characters of a range searched for accented ones; alphabets are smaller
 
 Clause = frozenset[str]
 """Literals of which a match holds at least one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Regex:
-    """A compiled regex, and what every match of it holds.
+    """A valid regex, and what every match of it holds.
 
-    `groups` maps the author's groups, by number and name, to those of the compiled regex; `free`
-    are the compiled groups that took what was left open.
+    `measuring` is what is compiled. `groups` maps the author's groups, by number and name, to those
+    of the compiled regex; `free` are the compiled groups that took what was left open.
     """
 
     source: str
-    compiled: Any
+    measuring: str
     needs: tuple[Clause, ...]
     groups: Mapping[int | str, int]
     free: tuple[int, ...]
+    _compiled: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def compiled(self) -> Any:
+        """What runs."""
+        self.prepare()
+        return self._compiled
+
+    def prepare(self) -> None:
+        """Compile it, unless that has been done."""
+        if self._compiled is None:
+            self._compiled = _compile(self.measuring)
 
 
 class RegexFaultError(Exception):
@@ -56,13 +65,13 @@ class RegexFaultError(Exception):
 
 
 def compile_regex(source: str) -> Regex:
-    """Fold, compile and read a regex.
+    """Fold and read a regex, and compile it unless it is certain to be valid.
 
     Raises:
         RegexFaultError: it is not valid; the position is that in the source as it was written.
 
     """
-    tokens = list(_tokens(source))
+    tokens = list(tokens_of(source))
     _refuse_deep_nesting(tokens)
     reader = _Reader(tokens)
     try:
@@ -73,15 +82,17 @@ def compile_regex(source: str) -> Regex:
     if any(token.kind == "back" for token in tokens):
         # A reference to a group by number would point elsewhere between more groups.
         return _as_it_is(source, tokens, needs)
+    each = Regex(source, part.measuring, needs, reader.groups, tuple(reader.free))
+    if is_sound(tokens):
+        return each
     try:
-        compiled = _compile(part.measuring)
+        return replace(each, _compiled=_compile(part.measuring))
     except RegexFaultError:
         _as_it_is(source, tokens, needs)  # raises with the author's position
         raise
-    return Regex(source, compiled, needs, reader.groups, tuple(reader.free))
 
 
-def _as_it_is(source: str, tokens: Sequence["_Token"], needs: tuple[Clause, ...]) -> Regex:
+def _as_it_is(source: str, tokens: Sequence[Token], needs: tuple[Clause, ...]) -> Regex:
     folded = "".join(token.text for token in tokens)
     try:
         compiled = _compile(folded)
@@ -91,14 +102,15 @@ def _as_it_is(source: str, tokens: Sequence["_Token"], needs: tuple[Clause, ...]
         raise
     numbers = range(1, compiled.groups + 1)
     groups: dict[int | str, int] = {number: number for number in numbers}
-    return Regex(source, compiled, needs, groups | dict(compiled.groupindex), tuple(numbers))
+    groups |= compiled.groupindex
+    return Regex(source, folded, needs, groups, tuple(numbers), compiled)
 
 
-def _refuse_deep_nesting(tokens: Sequence["_Token"]) -> None:
+def _refuse_deep_nesting(tokens: Sequence[Token]) -> None:
     """Refuse what would use up the interpreter's stack, however much of that there is."""
     depth = 0
     for token in tokens:
-        depth += token.kind in _OPENING or token.text == "("
+        depth += token.kind in OPENING or token.text == "("
         depth -= token.kind == "close"
         if depth > MAX_NESTING:
             raise RegexFaultError("it is nested too deeply", None)
@@ -113,192 +125,6 @@ def _compile(source: str) -> Any:
         raise RegexFaultError("it is nested too deeply", None) from None
     except (ValueError, OverflowError) as error:
         raise RegexFaultError(str(error), None) from None
-
-
-# --- source to folded tokens
-
-Kind = Literal[
-    "literal",  # characters that a match holds as they are
-    "choice",  # white space, or one of a few characters spelt out: prescribed, but not fixed
-    "wild",  # anything else that takes one character
-    "anchor",
-    "flags",
-    "capture",
-    "group",
-    "look",
-    "close",
-    "or",
-    "quantifier",
-    "back",  # a reference to a group by number or name
-    "opaque",
-]
-
-
-_OPENING = frozenset({"capture", "group", "look"})
-
-
-class _Token(NamedTuple):
-    kind: Kind
-    text: str
-    literal: str = ""
-
-
-_SYNTAX = re.compile(
-    r"""
-      (?P<plain>   [A-Za-z0-9\ '",;:!@%_/=-]+ (?![*+?{]) )
-    | (?P<code>    \\x[0-9a-fA-F]{2} | \\u[0-9a-fA-F]{4} | \\U[0-9a-fA-F]{8} | \\N\{[^}]*\} )
-    | (?P<class>   \\[pP]\{[^}]*\} )
-    | (?P<back>    \\[1-9][0-9]* | \\g<[^>]*> | \(\?P=[^)]*\) )
-    | (?P<escape>  \\. )
-    | (?P<set>     \[\^?\]? (?: \[:\^?\w+:\] | \\. | [^\]\\] )* \] )
-    | (?P<comment> \(\?\#[^)]*\) )
-    | (?P<flags>   \(\?[imsu]+\) )
-    | (?P<look>    \(\?<?[=!] )
-    | (?P<capture> \(\?P?<[^>]*> | \((?![?*]) )
-    | (?P<group>   \(\?(?: [imsu]*(?:-[imsu]+)?: | > ) )
-    | (?P<other>   \( | \\ )
-    | (?P<close>   \) )
-    | (?P<or>      \| )
-    | (?P<quantifier> (?: [*+?] | \{(?:\d+,?\d*|,\d+)\} ) [+?]? )
-    | (?P<brace>   \{ )
-    | (?P<anchor>  [\^$] )
-    | (?P<dot>     \. )
-    | (?P<char>    . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-_KINDS: dict[str, Kind] = {
-    "class": "wild",
-    "back": "back",
-    "flags": "flags",
-    "look": "look",
-    "capture": "capture",
-    "group": "group",
-    "other": "opaque",
-    "close": "close",
-    "or": "or",
-    "quantifier": "quantifier",
-    "brace": "opaque",  # a fuzzy match such as {e<=1}
-    "anchor": "anchor",
-    "dot": "wild",
-}
-
-_ESCAPES: dict[str, Kind] = {
-    **dict.fromkeys("AZbBmM", "anchor"),
-    **dict.fromkeys("stnrfvh", "choice"),
-    **dict.fromkeys("wWdDSa", "wild"),
-}
-
-
-def _tokens(source: str) -> Iterator[_Token]:
-    for found in _SYNTAX.finditer(source):
-        name, text = found.lastgroup or "", found.group()
-        if name == "plain":  # most of a regex by far, hence in one go
-            yield _Token("literal", text, fold_text(text))
-        elif name == "set":
-            yield _folded_set(text)
-        elif name == "char":
-            token = _folded_character(text)
-            if token.text:  # an accent on its own vanishes, and what follows is about its letter
-                yield token
-        elif name == "code":
-            yield _folded_code(text)
-        elif name == "escape":
-            yield _folded_escape(text)
-        elif name != "comment":
-            yield _Token(_KINDS[name], text)
-
-
-def _folded_character(char: str) -> _Token:
-    literal = fold_text(char)
-    if char.isascii():  # as it stands: letter case in a regex may mean something
-        return _Token("literal", char, literal)
-    text = regex.escape(literal)
-    return _Token("literal", f"(?:{text})" if len(literal) > 1 else text, literal)
-
-
-def _folded_code(text: str) -> _Token:
-    char = _character_of(text)
-    if char is None or char.isascii():
-        return _Token("wild", text)
-    return _folded_character(char)
-
-
-def _folded_escape(text: str) -> _Token:
-    char = text[1]
-    if char.isascii() and char.isalnum():
-        return _Token(_ESCAPES.get(char, "opaque"), text)
-    return _Token("literal", text, char) if char.isascii() else _folded_character(char)
-
-
-def _character_of(code: str) -> str | None:
-    try:
-        return unicodedata.lookup(code[3:-1]) if code[1] == "N" else chr(int(code[2:], 16))
-    except (KeyError, ValueError, OverflowError):
-        return None
-
-
-_SET_ITEM = re.compile(
-    r"""
-      (?P<class> \[:\^?\w+:\] | \\[pP]\{[^}]*\} | \\[wWdDSsh] )
-    | (?P<code>  \\x[0-9a-fA-F]{2} | \\u[0-9a-fA-F]{4} | \\U[0-9a-fA-F]{8} | \\N\{[^}]*\} )
-    | (?P<escape> \\. )
-    | (?P<char>  . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def _folded_set(text: str) -> _Token:
-    opening = re.match(r"\[\^?", text)
-    start = opening.end() if opening else 1
-    items = [(found.lastgroup or "", found.group()) for found in _SET_ITEM.finditer(text[start:-1])]
-    is_open = start > 1 or any(name == "class" and item != r"\s" for name, item in items)
-    pieces: list[str] = []
-    position = 0
-    while position < len(items):
-        low, high = items[position], items[position + 2 : position + 3]
-        is_range = bool(high) and items[position + 1] == ("char", "-")
-        if is_range and low[0] != "class" and high[0][0] != "class":
-            pieces.append(_folded_range(low[1], high[0][1]))
-            is_open = True
-            position += 3
-        else:
-            pieces.append(_folded_item(*low))
-            position += 1
-    if any(pieces):  # a set of accents alone stays as it is: nothing folded is in it
-        text = f"{text[:start]}{''.join(pieces)}]"
-    return _Token("wild" if is_open else "choice", text)
-
-
-def _folded_item(name: str, item: str) -> str:
-    char = _set_character(item)
-    if name == "class" or char is None or char.isascii():
-        return item
-    return "".join(dict.fromkeys(_set_escape(c) for c in fold_text(char)))
-
-
-def _folded_range(low: str, high: str) -> str:
-    first, last = _set_character(low), _set_character(high)
-    if first is None or last is None or last.isascii():
-        return f"{low}-{high}"
-    codes = range(ord(first), min(ord(last), ord(first) + MAX_RANGE) + 1)
-    plain = dict.fromkeys(c for code in codes for c in fold_text(chr(code)))
-    added = "".join(_set_escape(c) for c in plain if not first <= c <= last)
-    return f"{low}-{high}{added}"
-
-
-def _set_character(item: str) -> str | None:
-    if len(item) == 1:
-        return item
-    if len(item) > 2:
-        return _character_of(item) if item[1] in "xuUN" else None
-    return None if item[1].isascii() and item[1].isalnum() else item[1]
-
-
-def _set_escape(char: str) -> str:
-    return f"\\{char}" if char in r"\]^-[&~|" else char
 
 
 # --- tokens to needs and measure
@@ -321,7 +147,7 @@ class _Quantifier(NamedTuple):
 class _Reader:
     """A recursive descent over the tokens of one regex that is known to compile."""
 
-    def __init__(self, tokens: Sequence[_Token]) -> None:
+    def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
@@ -340,7 +166,7 @@ class _Reader:
     def _peek(self) -> Kind | None:
         return self._tokens[self._next].kind if self._next < len(self._tokens) else None
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._tokens[self._next]
         self._next += 1
         return token
@@ -381,14 +207,14 @@ class _Reader:
             run = ""
         return _Part(needs + _literal_clause(run), "".join(measuring))
 
-    def _item(self, token: _Token) -> _Part:
+    def _item(self, token: Token) -> _Part:
         if token.kind in ("opaque", "quantifier"):
             raise _OpaqueError
         if token.kind in ("capture", "group", "look"):
             return self._group(token)
         return _Part([], token.text)
 
-    def _group(self, token: _Token) -> _Part:
+    def _group(self, token: Token) -> _Part:
         looks = token.kind == "look"
         if token.kind == "capture":
             self._count(token.text)
@@ -424,7 +250,7 @@ class _Reader:
         repeats = text[0] == "+" or (text[0] == "{" and text[1] not in "0,")
         return _Quantifier(text, is_optional=not repeats)
 
-    def _measured(self, token: _Token, part: _Part, quantifier: _Quantifier) -> str:
+    def _measured(self, token: Token, part: _Part, quantifier: _Quantifier) -> str:
         text = part.measuring + quantifier.text
         return f"({text})" if token.kind == "wild" and not self._looking else text
 

@@ -4,6 +4,7 @@ import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Literal
 
@@ -109,26 +110,39 @@ _SHAPES: tuple[tuple[Form, str], ...] = (
     ("other", rf"the\s+other\s+(?:one|{_NOUN})"),
     ("all", rf"(?:tous|toutes|all)\s+(?:of\s+)?(?:ces|these|those)\s+{_NOUN}"),
 )
+_DEFINITE = rf"(?:le\s+|la\s+|l'|the\s+)(?P<noun>{_SINGULAR})"
 _WEAK: tuple[tuple[Form, str], ...] = (
     ("ordinal", r"(?P<number>\d{1,3})"),
     ("ordinal", rf"(?P<ordinal>{_ORDINAL})(?:\s+(?:(?P<noun>{NOUN_PATTERN})|{_ONE}))?"),
     ("ordinal", rf"(?P<noun>{NOUN_PATTERN})\s+(?P<number>\d{{1,3}})"),
-    ("noun", rf"(?:le\s+|la\s+|l'|the\s+)(?P<noun>{_SINGULAR})"),
+    ("noun", _DEFINITE),
 )
-_COMPILED = tuple((form, re.compile(pattern), False) for form, pattern in _SHAPES) + tuple(
-    (form, re.compile(pattern), True) for form, pattern in _WEAK
-)
-_INSIDE: tuple[tuple[Form, re.Pattern[str]], ...] = (
-    *((form, re.compile(rf"(?<![\w'-])(?:{pattern})(?![\w'-])")) for form, pattern in _SHAPES),
-    # "the file" means one that was mentioned only where nothing follows that says which; "the
-    # files" are all that there are.
-    ("noun", re.compile(rf"(?<![\w'-])(?:le\s+|la\s+|l'|the\s+)(?P<noun>{_SINGULAR})$")),
-)  # fmt: skip
 _ENDINGS = string.whitespace + ",;:!?.…"
 _POLITE = ("please", "s'il te plait", "s'il vous plait", "stp", "svp", "merci", "merci beaucoup",
            "merci d'avance", "thanks", "thank you")  # fmt: skip
 MAX_POLITENESS = 4  # polite words one after the other
 _POLITE_START = re.compile(r"^(?:(?:please|s'il (?:te|vous) plait|stp|svp)[\s,;:!.]+)+")
+
+
+@cache
+def _whole() -> tuple[tuple[Form, re.Pattern[str], bool], ...]:
+    """Return what a whole text may be, and whether it is weak; compiled at the first need.
+
+    The lists of words in these take a tenth of a second, which most commands can do without.
+    """
+    strong = ((form, re.compile(pattern), False) for form, pattern in _SHAPES)
+    weak = ((form, re.compile(pattern), True) for form, pattern in _WEAK)
+    return (*strong, *weak)
+
+
+@cache
+def _inside() -> tuple[tuple[Form, re.Pattern[str]], ...]:
+    """Return what may stand inside a longer request, compiled at the first need."""
+    anywhere = [(form, rf"(?:{pattern})(?![\w'-])") for form, pattern in _SHAPES]
+    # "the file" means one that was mentioned only where nothing follows that says which; "the
+    # files" are all that there are.
+    shapes: list[tuple[Form, str]] = [*anywhere, ("noun", rf"{_DEFINITE}$")]
+    return tuple((form, re.compile(rf"(?<![\w'-]){each}")) for form, each in shapes)
 
 
 def bare(text: str) -> tuple[int, int]:
@@ -155,7 +169,7 @@ def read_reference(text: str) -> Reference | None:
     words = " ".join(folded.split())
     if words in _PRONOUNS:
         return _PRONOUNS[words]
-    for form, pattern, is_weak in _COMPILED:
+    for form, pattern, is_weak in _whole():
         if (match := pattern.fullmatch(words)) is not None:
             return _reference(form, match, is_weak=is_weak)
     return None
@@ -263,7 +277,7 @@ def _all_spots(source: _Source) -> Iterator[Spot]:
 
 def _phrases(source: _Source) -> Iterator[Spot]:
     taken: list[tuple[int, int]] = []
-    for form, pattern in _INSIDE:
+    for form, pattern in _inside():
         for match in pattern.finditer(source.folded):
             if any(match.start() < end and start < match.end() for start, end in taken):
                 continue
