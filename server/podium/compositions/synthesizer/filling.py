@@ -382,17 +382,25 @@ class Filler:
 # --- what speaks for a value
 
 
+def plays_role(preposition: str, port: Port) -> bool:
+    """Return whether a preposition says that what follows is that argument: "in" a folder."""
+    names = frozenset(name_words(port.name))
+    own = {canonical(stem(preposition))} if preposition else set()
+    return bool((_ROLES_OF.get(preposition, frozenset()) | own) & names)
+
+
 def _signs(value: Value, port: Port, known: KnownTool, chased: Port | None) -> float:
     """Return what the words beside a value take off its cost."""
     names = frozenset(name_words(port.name))
     place = value.place
     gain = 0.0
-    roles = _ROLES_OF.get(place.preposition, frozenset())
-    if roles & names or (place.preposition and canonical(stem(place.preposition)) in names):
+    if plays_role(place.preposition, port):
         gain += _PREPOSITION
         if port.kind == "path":
             gain += 0.2
-    if chased is not None and roles & frozenset(name_words(chased.name)):
+    if chased is not None and _ROLES_OF.get(place.preposition, frozenset()) & frozenset(
+        name_words(chased.name)
+    ):
         gain += _PREPOSITION
     telling = names - GENERIC or names
     if port.kind == "id" or names == _NAME:

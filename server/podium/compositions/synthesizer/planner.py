@@ -12,6 +12,7 @@ from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Clause, Reader
 from podium.compositions.synthesizer.chaining import Chaining, Flows, by_target
+from podium.compositions.synthesizer.doubts import Doubt, doubts_of, remaining
 from podium.compositions.synthesizer.drafting import Drafting, told_apart
 from podium.compositions.synthesizer.filling import Filler
 from podium.compositions.synthesizer.known import KnownTool, Toolbox, Toolboxes
@@ -165,6 +166,7 @@ class Weighed:
     plan: Growing
     confidence: float
     cost: float
+    doubts: tuple[Doubt, ...]
 
 
 def _weighed(plan: Growing, asked: Asked, toolbox: Toolbox, sketch: Sketch | None) -> Weighed:
@@ -195,7 +197,9 @@ def _weighed(plan: Growing, asked: Asked, toolbox: Toolbox, sketch: Sketch | Non
             confidence = 1 - (1 - confidence) * (1 - 0.6 * trust)
         else:
             confidence *= 1 - 0.4 * sketch.confidence
-    return Weighed(plan, round(min(confidence, 0.99), 3), cost)
+    doubts = doubts_of(plan, asked, toolbox)
+    confidence *= 1 - (1 - remaining(doubts)) * (1 - trust)  # what served before is doubted less
+    return Weighed(plan, round(min(confidence, 0.99), 3), cost, doubts)
 
 
 def _verb(call: Call, clause: Clause) -> float:
