@@ -1,6 +1,7 @@
 """How far drafts can be trusted: requests of `trust/*.json`, served and near misses, in figures.
 
-`python -m tests.synthesis_planner.trusting [FOLDER]` prints them, with what went wrong.
+`python -m tests.synthesis_planner.trusting [PART ...]` prints them, and each request of the parts
+that are named.
 """
 
 import json
@@ -20,8 +21,10 @@ from podium.upstreams.catalog import Catalog
 from tests.synthesis_planner.world import NOW, plain, tool_of
 
 HERE = Path(__file__).with_name("trust")
+PARTS = ("calibration", "second_look", "held_out")
 BANDS = (0.0, LEAST_CONFIDENCE, SURE, 0.85)
 
+NOT_MADE = (False, False)  # neither proposed nor played
 Outcome = Literal["right", "wrong", "none"]
 
 
@@ -34,6 +37,7 @@ class Verdict:
     outcome: Outcome
     is_proposed: bool
     is_played: bool
+    only_reads: bool  # what it should have become
 
     @property
     def confidence(self) -> float:
@@ -58,9 +62,11 @@ class Figures:
     reads_played: float
 
 
-def cases_of(half: str) -> list[dict[str, Any]]:
-    """Return the cases of a half: `calibration`, which thresholds were set by, or `held_out`."""
-    found: list[dict[str, Any]] = json.loads((HERE / f"{half}.json").read_text("utf-8"))
+def cases_of(part: str) -> list[dict[str, Any]]:
+    """Return the cases of a part: `calibration` and `second_look`, which the rules were made by,
+    or `held_out`, written before them and looked at by nobody since.
+    """
+    found: list[dict[str, Any]] = json.loads((HERE / f"{part}.json").read_text("utf-8"))
     return found
 
 
@@ -92,7 +98,7 @@ def figures(verdicts: Sequence[Verdict]) -> Figures:
     """Return how often drafts were right, wrong, proposed and played."""
     near = [each for each in verdicts if "near_miss" in each.case]
     served = [each for each in verdicts if "near_miss" not in each.case]
-    reads = [each for each in served if each.case.get("reads", True)]
+    reads = [each for each in served if each.only_reads]
     return Figures(
         sum(each.is_played for each in near) / len(near),
         sum(each.is_proposed for each in near) / len(near),
@@ -101,11 +107,14 @@ def figures(verdicts: Sequence[Verdict]) -> Figures:
     )
 
 
-def _verdict(case: Mapping[str, Any], drafts: Sequence[Draft], tools: Mapping[str, Tool]) -> Verdict:
+def _verdict(
+    case: Mapping[str, Any], drafts: Sequence[Draft], tools: Mapping[str, Tool]
+) -> Verdict:
     good = [draft for draft in drafts if draft.confidence >= LEAST_CONFIDENCE]
     best = next(iter(good or drafts), None)
+    should_read = all(tools[step].effects == "read" for step in case.get("steps", ()))
     if best is None:
-        return Verdict(case, None, "none", is_proposed=False, is_played=False)
+        return Verdict(case, None, "none", *NOT_MADE, should_read)
     made = plain(best)
     rivals = {
         tuple(sorted(plain(draft)["steps"]))
@@ -115,7 +124,7 @@ def _verdict(case: Mapping[str, Any], drafts: Sequence[Draft], tools: Mapping[st
     only_reads = all(tools[step].effects == "read" for step in made["steps"])
     is_played = best.confidence >= SURE and only_reads and not made["missing"] and len(rivals) < 2
     outcome: Outcome = "right" if _serves(made, case) else "wrong"
-    return Verdict(case, best, outcome, is_proposed=bool(good), is_played=is_played)
+    return Verdict(case, best, outcome, bool(good), is_played, should_read)
 
 
 def _serves(made: Mapping[str, Any], case: Mapping[str, Any]) -> bool:
@@ -130,10 +139,10 @@ def _flat(value: Any) -> list[Any]:
 
 
 def main() -> None:
-    """Print the figures of both halves, by confidence, and what went wrong."""
-    for half in ("calibration", "held_out"):
-        verdicts = judged(cases_of(half))
-        print(half, figures(verdicts))  # noqa: T201 - what it is for
+    """Print the figures of all parts, by confidence, and the requests of those that are named."""
+    for part in PARTS:
+        verdicts = judged(cases_of(part))
+        print(part, figures(verdicts))  # noqa: T201 - what it is for
         table = Counter(
             (
                 max(low for low in BANDS if low <= each.confidence),
@@ -144,8 +153,8 @@ def main() -> None:
         )
         for (low, kind, outcome), number in sorted(table.items()):
             print(f"  from {low:.2f}  {kind:9}  {outcome:5}  {number}")  # noqa: T201
-        if "-v" in sys.argv:
-            for each in sorted(verdicts, key=lambda each: ("near_miss" in each.case, each.case["tools"])):
+        if part in sys.argv:
+            for each in sorted(verdicts, key=lambda each: "near_miss" in each.case):
                 print("   ", each.case.get("near_miss", ""), each)  # noqa: T201
 
 

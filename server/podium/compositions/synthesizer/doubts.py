@@ -16,22 +16,25 @@ from podium.compositions.synthesizer.asked import OBJECTS, PREPOSITIONS, Asked, 
 from podium.compositions.synthesizer.filling import Filling, plays_role
 from podium.compositions.synthesizer.known import KnownTool, Toolbox
 from podium.compositions.synthesizer.names import canonical, listed, name_words
-from podium.compositions.synthesizer.plans import Call, Given, Growing
+from podium.compositions.synthesizer.plans import Call, Given, Growing, Wanted
 from podium.compositions.synthesizer.ports import Port, described
 from podium.compositions.synthesizer.verbs import class_of_tool
 from podium.text.actions import KEEPING, READING, action_of
 from podium.text.tokens import all_words, stem, words
 
 Kind = Literal[
-    "undone", "unasked", "unheard", "unused", "misplaced", "malformed", "miscounted"
-]
+    "undone", "unasked", "off_topic", "unheard", "unused", "misplaced", "malformed", "unsought",
+    "miscounted",
+]  # fmt: skip
 LEAVES: Mapping[Kind, float] = {  # how much of the confidence a doubt leaves
     "undone": 0.4,  # a verb that no tool of the plan does
     "unasked": 0.55,  # a question, and a tool that acts
-    "unheard": 0.7,  # a word that nothing explains; a clause's first one counts twice
+    "off_topic": 0.42,  # the first word of a clause, what it is about, that nothing explains
+    "unheard": 0.65,  # another word that nothing explains
     "unused": 0.5,  # a value that no argument takes
     "misplaced": 0.5,  # a value in an argument that nothing but its type speaks for
     "malformed": 0.4,  # a value that is not written as the argument's examples are
+    "unsought": 0.6,  # a search, where nobody said what for
     "miscounted": 0.35,  # a count of something else than what is counted
 }
 LEAST_TOLD = 0.45  # how well a tool has to explain a word for it not to be left over
@@ -39,24 +42,36 @@ DEAR = 0.5  # cost of a value from which on it is out of place
 TYPED = frozenset({"quoted", "url", "email", "path", "id", "datetime"})
 _FOLDERS = frozenset(name_words("folder_repository"))
 _FILE_NAME = re.compile(r"[^/\\]\.[a-zA-Z]\w{0,7}$")
-_WORDS = frozenset({"phrase", "deed"})
 _EXACT = frozenset({"path", "id", "timezone", "url", "email", "phone"})
 _TIMES = frozenset({"date", "time", "datetime"})
 _SILENT = PREPOSITIONS | OBJECTS  # words that say nothing of what is asked for
-_LOOKING_UP = frozenset({"search", "list"})
+_BEING = listed("is are was were be est sont etait has have fait")  # a sentence is no value
+_TOPICS = listed("""
+    about sur on for pour de du of d containing contenant mentioning concernant regarding named
+    with avec
+    """)
+_TOLD = frozenset({"text", "deed"})
 # Verbs for which it is enough that the tool is of their class: people use them for one another.
-_BROAD = READING | KEEPING | {"create", "update", "send", "count", "who", "when", "where", "why",
-          "remind"}
+_BROAD = (
+    READING
+    | KEEPING
+    | {"create", "update", "send", "count", "who", "when", "where", "why", "remind"}
+)
 _LUMPED = frozenset({"publish_code", "transfer", "pack"})  # actions of which one is not another
 _LIKE = {"stop": "delete"}  # what is cancelled is deleted
-_PRECISE = listed(
-    "rename renomme renommer renommez archive archiver archivez clone merge fusionne fusionner"
+_PRECISE = listed("""
+    rename renomme renommer renommez archive archiver archivez clone merge fusionne fusionner
+    review analyze analyse analyser verifie verifier verifiez track
+    """)
+_COUNTED = re.compile(
+    r"(?:combien d(?:e\s+|')|how (?:many|much)\s+|(?:number of|nombre d(?:e |'))\s*)(\w+)"
 )
-_COUNTED = re.compile(r"(?:combien d(?:e\s+|')|how (?:many|much)\s+|(?:number of|nombre d(?:e |'))\s*)(\w+)")
 _LASTING = listed("temps time long heures hours")
 _DURATION = frozenset({canonical(stem("duration"))})
 _EXAMPLES = re.compile(r"(?:such as|e\.g\.,?|for example|like|par exemple|comme)\s+(.{1,80})", re.I)
 _EXAMPLE = re.compile(r"""['"`]([^'"`\s]{2,40})['"`]|([A-Za-z0-9]+(?:[/_:-][A-Za-z0-9_]+)+)""")
+_NAMED_CHOICE = re.compile(r"\(['\"](\w+)['\"]\)")
+LEAST_CHOICES = 2  # in a description, from which on they are taken for all there are
 _MARKS = "/_:-"
 
 
@@ -147,12 +162,14 @@ def _of_words(
     tools = [call.known for call in calls]
     used = [value for value in clause.values if _is_used(value, plan)]
     for place, word in enumerate(clause.content):
-        if word.text in _SILENT or word.start in plan.words or any(_holds(value, word) for value in used):
+        if (
+            word.text in _SILENT
+            or word.start in plan.words
+            or any(_holds(value, word) for value in used)
+        ):
             continue
         if not _explains(tools, word, toolbox):
-            yield Doubt("unheard", word.text)
-            if place == 0:
-                yield Doubt("unheard", f"{word.text}…")
+            yield Doubt("unheard" if place else "off_topic", word.text)
     for value in clause.values:
         if value.mention.kind in TYPED and not any(_overlap(value, each) for each in used):
             yield Doubt("unused", value.mention.text)
@@ -215,13 +232,13 @@ def _countable(known: KnownTool, toolbox: Toolbox) -> frozenset[str]:
 # --- what it is given
 
 
-def _of_arguments(
-    call: Call, clause: Clause, values: Mapping[int, Value]
-) -> Iterator[Doubt]:
+def _of_arguments(call: Call, clause: Clause, values: Mapping[int, Value]) -> Iterator[Doubt]:
     for binding in call.bindings:
         match binding.source:
             case Given(filling):
                 yield from _of_filling(filling, binding.port, call, clause, values)
+            case Wanted() if binding.port.kind == "query" and clause.action != "search":
+                yield Doubt("unsought", binding.port.name)
             case _:
                 pass
 
@@ -245,18 +262,26 @@ def _is_misplaced(value: Value, filling: Filling, call: Call, clause: Clause) ->
         return True
     if kind == "path" and names & _FOLDERS:
         return _FILE_NAME.search(value.mention.text) is not None
+    if kind == "url" and port.kind == "path":
+        return True
     if kind in ("path", "url") and port.kind in ("query", "title", "id"):
         return not is_introduced
     if kind == "id" and port.kind == "query" and value.place.before:
         return not value.place.before & frozenset(call.known.nouns)
-    if kind not in _WORDS:
+    if kind in _TOLD and port.kind == "free":
+        return not is_introduced
+    if kind != "phrase":
         return filling.cost > DEAR and not is_introduced
+    if _BEING & {word.text for word in value.words if word.start in filling.words}:
+        return True
     if value.mention.start == clause.start and not any(word.is_verb for word in clause.words):
         return True
     if port.kind == "query":
-        is_sought = not call.is_target or clause.action in _LOOKING_UP or value.place.preposition
-        return not is_sought and not is_introduced
-    return (port.kind in _EXACT or filling.cost > DEAR) and not is_introduced
+        is_sought = clause.action == "search" or value.place.preposition in _TOPICS
+        return call.is_target and not is_sought and not is_introduced
+    is_of_it = port.is_required and bool(value.place.before & frozenset(call.known.nouns))
+    is_plain = port.kind not in _EXACT and (filling.cost <= DEAR or is_of_it)
+    return not is_plain and not is_introduced
 
 
 def _is_introduced(value: Value, filling: Filling) -> bool:
@@ -271,9 +296,12 @@ def _is_introduced(value: Value, filling: Filling) -> bool:
 
 
 def _is_like_examples(value: object, port: Port) -> bool:
-    """Return whether a text has the marks that all examples of an argument have: `Area/City`."""
-    marks = _marks_of(described(port.schema))
-    return not isinstance(value, str) or marks <= set(value)
+    """Return whether a text has the marks of all examples (`Area/City`), or is a named choice."""
+    if not isinstance(value, str):
+        return True
+    about = described(port.schema)
+    named = _NAMED_CHOICE.findall(about)
+    return _marks_of(about) <= set(value) and (len(named) < LEAST_CHOICES or value in named)
 
 
 @lru_cache(maxsize=4_096)

@@ -19,7 +19,7 @@ from podium.compositions.synthesizer.known import KnownTool, Toolbox, Toolboxes
 from podium.compositions.synthesizer.plans import Binding, Call, Given, Growing, Read, Wanted, shape
 from podium.compositions.synthesizer.targets import HEAD, Search, Targets
 from podium.compositions.synthesizer.verbs import agreement
-from podium.compositions.synthesizer.wording import Language
+from podium.compositions.synthesizer.wording import Language, reason
 from podium.domain.composition import Composition
 from podium.domain.synthesis import Draft, Flow, Sketch
 from podium.domain.tool import Tool
@@ -309,10 +309,11 @@ def _drafts(
 
 def _draft(composition: Composition, drafting: Drafting, weighed: Weighed) -> Draft:
     params = drafting.params.values()
+    doubted = [reason(each.kind, drafting.language, about=each.about) for each in weighed.doubts]
     return Draft(
         composition,
         {each.name: each.value for each in params if not each.is_missing},
         weighed.confidence,
         tuple(each.name for each in params if each.is_missing),
-        tuple(drafting.reasons),
+        (*drafting.reasons, *doubted),
     )
