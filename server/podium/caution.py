@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from podium.answers.confirmation import plan_question
+from podium.answers.confirmation import account_of, plan_question
 from podium.compositions.library import CompositionLibrary
 from podium.domain.composition import (
     Composition,
@@ -20,6 +20,7 @@ from podium.execution.preview import foresee
 from podium.mapping.expressions import Evaluator
 
 SURE = 0.75  # confidence from which a made composition that only reads is played at once
+MADE_FOR = "Made for the request"  # how `podium.synthesis` begins the comment of what it keeps
 _UNPROVEN: frozenset[CompositionStatus] = frozenset({"learning", "deprecated"})
 
 IsPinned = Callable[[str], Awaitable[bool]]
@@ -71,6 +72,22 @@ class Caution:
         )
         return replace(plan, confirm=question)
 
+    async def account(
+        self,
+        stored: StoredComposition,
+        params: Mapping[str, Any],
+        intent: Intent,
+        language: str,
+    ) -> str:
+        """Return one line that names the calls of what was made for a request and is not proven.
+
+        "" for anything else: a wrong answer must not look like one that can be relied on.
+        """
+        is_made = intent.matched_by == "synthesis" or _says_it_was_made(stored.composition)
+        if not is_made or not await self._is_unproven(stored):
+            return ""
+        return account_of(await self._deeds(stored, params), language)
+
     async def wants_a_yes(self, stored: StoredComposition) -> bool:
         """Return whether a composition asks before it is played, whatever its params are."""
         return await self._is_unproven(stored) and not _only_read(await self._deeds(stored, {}))
@@ -98,6 +115,10 @@ class Caution:
 
 def _only_read(deeds: Sequence[Deed]) -> bool:
     return all(deed.effects == "read" for deed in deeds)
+
+
+def _says_it_was_made(composition: Composition) -> bool:
+    return any(line.startswith(MADE_FOR) for line in _comment(composition)[:1])
 
 
 def _comment(composition: Composition) -> list[str]:

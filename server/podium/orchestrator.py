@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import anyio.lowlevel
+
 from podium.answers.renderer import error_reply, no_match_reply
 from podium.client_calls import ClientCalls
 from podium.compositions.params import checked_params, params_schema

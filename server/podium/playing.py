@@ -25,6 +25,7 @@ from podium.domain.ports import Asker, EventListener
 from podium.domain.request import Reply, Request
 from podium.domain.values import json_fault
 from podium.domain.versions import meaning_of
+from podium.domain.void import is_void
 from podium.intents.context.deciding import intent_from
 from podium.stages import Stages
 from podium.synthesis import composition_made
@@ -96,6 +97,9 @@ class Player:
             plan = await self._caution.guarded(
                 self.plan(stored, params), stored, params, intent, turn.language
             )
+            account = ""
+            if plan.confirm is None:  # else the calls are shown before they are made
+                account = await self._caution.account(stored, params, intent, turn.language)
         except PodiumError as error:
             return error_reply(
                 error,
@@ -104,7 +108,7 @@ class Player:
                 intent=intent,
                 composition_id=stored.id if stored else None,
             )
-        return await self.play(
+        reply = await self.play(
             plan,
             params,
             turn.asked,
@@ -115,6 +119,9 @@ class Player:
             execution_id=execution_id,
             is_ours=self._stages.compositions.holds(stored),
         )
+        if not account or reply.status != "success":
+            return reply
+        return replace(reply, message=f"{account}\n{reply.message}")
 
     async def play_on(self, execution_id: str, given: Mapping[str, Any], turn: Turning) -> Reply:
         """Play an execution on: `given` are answers to what it asks, and params to change.
@@ -287,11 +294,17 @@ class Player:
     async def _keep_made(
         self, composition: Composition, execution: Execution, intent: Intent | None
     ) -> None:
-        """Save a composition that was made for a request and did well; it is counted from then."""
+        """Save a composition that was made for a request and did well; it is counted from then.
+
+        One that only read, and found nothing, may be the wrong one: nobody could tell.
+        """
         if not _is_made(execution, intent):
             return
         synthesis, learning = self._stages.synthesis, self._stages.learning
-        is_kept = synthesis is not None and await synthesis.keep(composition, execution)
+        is_telling = bool(execution.wrote) or not is_void(execution.result)
+        is_kept = (
+            synthesis is not None and is_telling and await synthesis.keep(composition, execution)
+        )
         if learning is not None and is_kept:
             learning.adopt(execution)
         else:

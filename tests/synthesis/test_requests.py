@@ -11,6 +11,7 @@ from podium.domain.execution import CONFIRM
 from tests.synthesis.workspaces import READ, Workspace
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+FIVE = "Done for this request: files.file_info(file_path=a.txt).\n5"
 
 WOULD = {
     "en": """\
@@ -78,14 +79,24 @@ async def test_a_no_leaves_everything_as_it_was(workspace: Workspace) -> None:
     assert workspace.learning() == []
 
 
-@pytest.mark.parametrize("request_", ["how long is a.txt", "quelle longueur fait a.txt"])
-async def test_what_only_reads_and_is_sure_is_played_at_once(
-    workspace: Workspace, request_: str
+@pytest.mark.parametrize(
+    ("request_", "account"),
+    [
+        ("how long is a.txt", "Done for this request: files.file_info(file_path=a.txt)."),
+        (
+            "quelle longueur fait a.txt",
+            "Fait pour cette demande : files.file_info(file_path=a.txt).",
+        ),
+    ],
+)
+async def test_what_only_reads_and_is_sure_is_played_at_once_and_says_what_it_did(
+    workspace: Workspace, request_: str, account: str
 ) -> None:
     async with workspace.open() as podium:
         reply = await say(podium, request_)
 
-    assert (reply["status"], reply["data"]["message"]) == ("success", "5")
+    assert (reply["status"], reply["data"]["message"]) == ("success", f"{account}\n5")
+    assert reply["data"]["result"] == {"message": "5"}
     assert reply["intent"]["matched_by"] == "synthesis"
     assert reply["intent"]["params"] == {"file": "a.txt"}
 
@@ -127,7 +138,7 @@ async def test_two_drafts_about_as_good_with_other_tools_are_chosen_from(
         "files.file_info (a.txt)",
         "files.search_files (a.txt)",
     ]
-    assert (done["status"], done["data"]["message"]) == ("success", "5")
+    assert (done["status"], done["data"]["message"]) == ("success", FIVE)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,7 @@ async def test_a_draft_that_fails_the_checker_gives_way_to_the_next(workspace: W
     async with workspace.open() as podium:
         reply = await say(podium, "wipe, or count a.txt")
 
-    assert (reply["status"], reply["data"]["message"]) == ("success", "5")
+    assert (reply["status"], reply["data"]["message"]) == ("success", FIVE)
 
 
 async def test_an_intent_that_no_composition_answers_gets_one_with_what_was_said(
@@ -182,8 +193,8 @@ async def test_an_intent_that_no_composition_answers_gets_one_with_what_was_said
         again = await say(podium, "measure a.txt", "c2")
 
     assert reply["intent"]["type"] == "measure"
-    assert (reply["intent"]["matched_by"], reply["data"]["message"]) == ("synthesis", "5")
-    assert (again["intent"]["matched_by"], again["data"]["message"]) == ("pattern", "5")
+    assert (reply["intent"]["matched_by"], reply["data"]["message"]) == ("synthesis", FIVE)
+    assert (again["intent"]["matched_by"], again["data"]["message"]) == ("pattern", FIVE)
     assert again["composition_id"] == reply["composition_id"]
 
 
@@ -205,7 +216,7 @@ async def test_a_planner_that_takes_too_long_is_left_behind(workspace: Workspace
     assert (late["status"], meanwhile["status"]) == ("no_match", "no_match")
     assert len(workspace.planner.asked) == 2
     assert read["status"] == "success"
-    assert then["data"]["message"] == "5"
+    assert then["data"]["message"] == FIVE
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,7 @@ async def test_it_comes_before_the_composition_for_everything_else(workspace: Wo
         made = await say(podium, "how long is a.txt")
         other = await say(podium, "tell me a joke")
 
-    assert made["data"]["message"] == "5"
+    assert made["data"]["message"] == FIVE
     assert other["data"]["message"] == "generic: tell me a joke"
 
 
@@ -264,7 +275,11 @@ async def test_what_ran_well_is_a_file_on_trial_that_answers_the_next_time(
     )
     assert document["$comment"][1:] == ["'how long' asks for the size"]
     assert document["id"] in {each["id"] for each in known}
-    assert (again["intent"]["matched_by"], again["data"]["message"]) == ("heuristic", "5")
+    assert (again["intent"]["matched_by"], again["data"]["result"]) == (
+        "heuristic",
+        {"message": "5"},
+    )
+    assert again["data"]["message"] == FIVE
     assert len(workspace.planner.asked) == asked == 1
 
 
@@ -287,6 +302,17 @@ async def test_the_same_plan_made_twice_is_one_file_and_what_writes_is_asked_abo
     assert workspace.text_of("b.txt") == "five!"
 
 
+async def test_nothing_is_kept_of_what_only_read_and_found_nothing(workspace: Workspace) -> None:
+    (workspace.documents / "a.txt").write_text("", "utf-8")
+    async with workspace.open() as podium:
+        zero = await say(podium, "how long is a.txt")
+        none = await say(podium, "the file", "c2")
+
+    assert zero["data"]["result"] == {"message": "0"}
+    assert none["data"]["result"]["found"]["matches"] == []
+    assert workspace.learning() == []
+
+
 async def test_nothing_is_kept_of_what_failed(workspace: Workspace) -> None:
     async with workspace.open() as podium:
         await say(podium, "duplicate welcome.txt as hello.txt")
@@ -303,7 +329,7 @@ async def test_with_learning_off_it_serves_and_keeps_nothing(workspace: Workspac
         first = await say(podium, "how long is a.txt")
         again = await say(podium, "again")
 
-    assert (first["data"]["message"], again["data"]["message"]) == ("5", "5")
+    assert (first["data"]["message"], again["data"]["message"]) == (FIVE, FIVE)
     assert workspace.learning() == []
 
 

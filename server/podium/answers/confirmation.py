@@ -1,4 +1,4 @@
-"""What would be done to the question whether it may be done, in French or English."""
+"""What is done to words, in French or English: may it be done; and this was done."""
 
 import hashlib
 import json
@@ -14,6 +14,7 @@ from podium.text.clean import printable, shortened
 SHOWN_DEEDS = 30
 SHOWN_CHARACTERS = 200  # of one argument; how long it really is stands beside it
 SHOWN_REASONS = 10
+TOLD_DEEDS, TOLD_CHARACTERS = 5, 60  # of the line after it, and of one argument in it
 DIGEST_CHARACTERS = 12
 
 _LEAD = {
@@ -44,6 +45,10 @@ _GUESSED = {
     "en": "Guessed from your words ({percent} % sure):",
     "fr": "Deviné d'après vos mots (sûr à {percent} %) :",
 }
+_ACCOUNT = {
+    "en": "Done for this request: {calls}.",
+    "fr": "Fait pour cette demande : {calls}.",
+}
 _ASKED = {"en": "Shall I? (yes or no)", "fr": "Faut-il le faire ? (oui ou non)"}
 
 
@@ -68,6 +73,26 @@ def plan_question(
     lines.append(_of(_ASKED, language))
     id_ = f"{CONFIRM}{_digest(deeds)}"  # a yes to this is none to anything else
     return Question(id_, "confirm", "\n".join(lines), {"type": "boolean"})
+
+
+def account_of(deeds: Sequence[Deed], language: str) -> str:
+    """Return one line that says which calls were made for a request; "" for none."""
+    told = [_call(deed) for deed in deeds[:TOLD_DEEDS]]
+    if len(deeds) > TOLD_DEEDS:
+        told.append(_of(_MORE, language).format(count=len(deeds) - TOLD_DEEDS))
+    return _of(_ACCOUNT, language).format(calls=", ".join(told)) if told else ""
+
+
+def _call(deed: Deed) -> str:
+    values = {name: _plain(value) for name, value in deed.arguments.items()}
+    later = dict.fromkeys(deed.sources, "…")
+    shown = ", ".join(f"{_one_line(name)}={text}" for name, text in {**values, **later}.items())
+    return f"{_one_line(deed.tool)}({shown})"
+
+
+def _plain(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shortened(_one_line(text), TOLD_CHARACTERS)
 
 
 def _digest(deeds: Sequence[Deed]) -> str:

@@ -51,7 +51,7 @@ _BOUNDS = (
     ),
     (re.compile(r"(?:plus de|more than|at least|au moins|min(?:imum)?)\s*$"), "over"),
 )
-_PREPOSITIONS = listed("""
+PREPOSITIONS = listed("""
     a to in at on for from with by about into onto until till before after since between under over
     below above as named called titled of vers pour sur dans avec chez par depuis jusqu en entre
     avant apres sous contre concernant nomme nommee appele appelee intitule intitulee comme au aux
@@ -417,7 +417,7 @@ def _clauses(
     return [(s, e) for s, e in zip(edges, ends, strict=True) if text[s:e].strip(" ,.;:!?")]
 
 
-_OBJECTS = listed(
+OBJECTS = listed(
     """
     le la les l lui leur moi me m nous un une des mon ma mes son sa ses the a an it them its my his
     him her their to
@@ -436,7 +436,7 @@ def _opens(place: int, words: Sequence[Word], mentions: Sequence[Mention]) -> bo
         if at and said[at - 1] not in _BEFORE_VERB:
             return False
         if verb_at(said[at:], 0):
-            if at + 1 < len(said) and (said[at + 1] in _OBJECTS or _is_sure(said[at])):
+            if at + 1 < len(said) and (said[at + 1] in OBJECTS or _is_sure(said[at])):
                 return True
             beside = following[at].end + 1
             return any(each.start == beside for each in mentions) or _is_sure(said[at])
@@ -491,7 +491,7 @@ def _runs(text: str, words: Sequence[Word], solid: Sequence[Mention]) -> Iterato
     run: list[Word] = []
     for word in words:
         joins = word.text in _OF and bool(run)
-        is_border = (word.text in _PREPOSITIONS and not joins) or word.text in _AND_OR
+        is_border = (word.text in PREPOSITIONS and not joins) or word.text in _AND_OR
         is_border = is_border or word.is_verb or _covered(word, solid)
         gap = text[run[-1].end : word.start].strip() if run else ""
         starts = word.text in _DETERMINERS and bool(run) and run[-1].text not in _OF
@@ -535,7 +535,7 @@ def _place(text: str, mention: Mention, words: Sequence[Word]) -> Place:
     after = [word for word in words if word.start >= mention.end][:2]
     preposition, noun = "", frozenset[str]()
     opening = mention.text.split()[0].casefold() if mention.text.split() else ""
-    if opening in _PREPOSITIONS and mention.kind in ("date", "time", "datetime"):
+    if opening in PREPOSITIONS and mention.kind in ("date", "time", "datetime"):
         preposition = opening
     for pattern, stands_for in _BOUNDS:
         if pattern.search(text, max(0, mention.start - 20), mention.start):
@@ -543,7 +543,7 @@ def _place(text: str, mention: Mention, words: Sequence[Word]) -> Place:
     for word in reversed(before):
         if text[word.end : mention.start].strip(" '\"«(-:#") and word is before[-1]:
             break
-        if word.text in _PREPOSITIONS or word.text in ("de", "du", "d", "des", "of"):
+        if word.text in PREPOSITIONS or word.text in ("de", "du", "d", "des", "of"):
             preposition = preposition or word.text
         elif not word.is_empty:
             noun = word.stems

@@ -28,6 +28,8 @@ _NAMES_TOOLS = 0.35  # added for each word of a phrase that names what some tool
 _OF_ANOTHER = 0.6  # added for the id of something else
 _CALLED_SO = 0.3  # added for a phrase that only says what the argument is called
 _CHOICE = 0.08
+_NAMED_PATH = 0.5  # of words beside what a folder is called: "the folder reports"
+_FOLDERS = frozenset(name_words("folder_repository"))
 REQUIRED = 0.05  # how much dearer a value may be for an argument that must be there
 _OTHER_PATH = 0.4  # more, for a file in place of a folder
 _NOT_ONE = 0.6  # more, for one thing where each of several is wanted
@@ -256,6 +258,8 @@ class Filler:
             base += _EXPLAINED * _explained(bare, known)
             base += _NAMES_TOOLS * sum(bool(w.stems & self.nouns) for w in bare if not w.is_empty)
             is_named = bare != words
+            if port.kind == "path" and _is_of_folder(value.words, words, port):
+                base, is_named = min(base, _NAMED_PATH), True
             words = bare
             text = self.asked.folded.original(words[0].start, words[-1].end)
         if mention.kind == "date" and value.place.preposition in ("since", "depuis"):
@@ -382,17 +386,25 @@ class Filler:
 # --- what speaks for a value
 
 
+def plays_role(preposition: str, port: Port) -> bool:
+    """Return whether a preposition says that what follows is that argument: "in" a folder."""
+    names = frozenset(name_words(port.name))
+    own = {canonical(stem(preposition))} if preposition else set()
+    return bool((_ROLES_OF.get(preposition, frozenset()) | own) & names)
+
+
 def _signs(value: Value, port: Port, known: KnownTool, chased: Port | None) -> float:
     """Return what the words beside a value take off its cost."""
     names = frozenset(name_words(port.name))
     place = value.place
     gain = 0.0
-    roles = _ROLES_OF.get(place.preposition, frozenset())
-    if roles & names or (place.preposition and canonical(stem(place.preposition)) in names):
+    if plays_role(place.preposition, port):
         gain += _PREPOSITION
         if port.kind == "path":
             gain += 0.2
-    if chased is not None and roles & frozenset(name_words(chased.name)):
+    if chased is not None and _ROLES_OF.get(place.preposition, frozenset()) & frozenset(
+        name_words(chased.name)
+    ):
         gain += _PREPOSITION
     telling = names - GENERIC or names
     if port.kind == "id" or names == _NAME:
@@ -438,6 +450,12 @@ def _is_one_of(text: str, port: Port, clause: Clause) -> bool:
     if port.kind not in ("path", "id", "title") or _FILE_NAME.search(text):
         return False
     return any(word.is_plural and word.stems & port.words - GENERIC for word in clause.words)
+
+
+def _is_of_folder(said: Iterable[Word], kept: Collection[Word], port: Port) -> bool:
+    """Return whether a folder is wanted, and words call what stands beside them one."""
+    wanted = port.words & _FOLDERS
+    return any(word.stems & wanted for word in said if word not in kept)
 
 
 def _is_other_path(text: str, port: Port) -> bool:

@@ -22,7 +22,7 @@ MAX_MENTIONS = 40  # of one request
 MAX_SHORTER = 3  # words that a pattern may have taken too many
 
 _ID = re.compile(
-    r"(?<![\w/.-])(?:#\d{1,10}|[A-Z][A-Z0-9]{0,9}-\d{1,8}|[a-z]{2,8}_(?=\w*\d)\w{3,40}"
+    r"(?<![\w/.-])(?:#\d{1,10}|[A-Z][A-Z0-9]{0,9}-\d{1,8}|[a-z]{2,8}_(?=\w*\d)\w{2,40}"
     r"|(?=[0-9a-f]*\d)(?=[0-9]*[a-f])[0-9a-f]{7,40}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}\w{12}"
     r"|[a-z]{2,20}(?:-[a-z]{2,20}){0,3}-\d[\w.]{0,20}|[@#][A-Za-z][\w.-]{1,60})(?!\w)"
 )

@@ -12,13 +12,14 @@ from typing import Any
 
 from podium.compositions.synthesizer.asked import Asked, Clause, Reader
 from podium.compositions.synthesizer.chaining import Chaining, Flows, by_target
+from podium.compositions.synthesizer.doubts import Doubt, doubts_of, remaining
 from podium.compositions.synthesizer.drafting import Drafting, told_apart
 from podium.compositions.synthesizer.filling import Filler
 from podium.compositions.synthesizer.known import KnownTool, Toolbox, Toolboxes
 from podium.compositions.synthesizer.plans import Binding, Call, Given, Growing, Read, Wanted, shape
 from podium.compositions.synthesizer.targets import HEAD, Search, Targets
 from podium.compositions.synthesizer.verbs import agreement
-from podium.compositions.synthesizer.wording import Language
+from podium.compositions.synthesizer.wording import Language, reason
 from podium.domain.composition import Composition
 from podium.domain.synthesis import Draft, Flow, Sketch
 from podium.domain.tool import Tool
@@ -165,6 +166,7 @@ class Weighed:
     plan: Growing
     confidence: float
     cost: float
+    doubts: tuple[Doubt, ...]
 
 
 def _weighed(plan: Growing, asked: Asked, toolbox: Toolbox, sketch: Sketch | None) -> Weighed:
@@ -195,7 +197,9 @@ def _weighed(plan: Growing, asked: Asked, toolbox: Toolbox, sketch: Sketch | Non
             confidence = 1 - (1 - confidence) * (1 - 0.6 * trust)
         else:
             confidence *= 1 - 0.4 * sketch.confidence
-    return Weighed(plan, round(min(confidence, 0.99), 3), cost)
+    doubts = doubts_of(plan, asked, toolbox)
+    confidence *= 1 - (1 - remaining(doubts)) * (1 - trust)  # what served before is doubted less
+    return Weighed(plan, round(min(confidence, 0.99), 3), cost, doubts)
 
 
 def _verb(call: Call, clause: Clause) -> float:
@@ -305,10 +309,11 @@ def _drafts(
 
 def _draft(composition: Composition, drafting: Drafting, weighed: Weighed) -> Draft:
     params = drafting.params.values()
+    doubted = [reason(each.kind, drafting.language, about=each.about) for each in weighed.doubts]
     return Draft(
         composition,
         {each.name: each.value for each in params if not each.is_missing},
         weighed.confidence,
         tuple(each.name for each in params if each.is_missing),
-        tuple(drafting.reasons),
+        (*drafting.reasons, *doubted),
     )

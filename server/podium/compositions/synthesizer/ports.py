@@ -66,7 +66,7 @@ _DURATIONS = frozenset(
         "wait",
     ]
 )
-_ENDS = frozenset(("path", "time"))  # decided by the name's last word too: `start_time`
+_PATH_NAME = re.compile(r"(?:^|[_-])path$|Path$")
 _CONTENT_WORDS = frozenset(stem(word) for word in ["message", "text", "content", "body"])
 _BY_NAME = [
     (kind, frozenset(formats.split()), frozenset(stem(word) for word in names.split()), about)
@@ -206,6 +206,8 @@ def _kind(name: str, own: frozenset[str], schema: Schema, types: frozenset[str],
     said_format = schema.get("format")
     if last[0] == "id" and not isinstance(said_format, str):
         return "id"
+    if _PATH_NAME.search(name):  # its words alone are those of a file: `repo_path`
+        return "path"
     for kind, formats, names, _ in _BY_NAME:
         if said_format in formats:
             return kind

@@ -36,6 +36,30 @@ _REASONS: Mapping[str, tuple[str, str]] = {  # English, French
         "{port} : {field} de ce que donne {step} ; supposé, car {step} ne dit pas ce qu'il donne",
     ),
     "told": ("{port}: what {step} gives", "{port} : ce que donne {step}"),
+    "undone": (
+        "but nothing here does what “{about}” says",
+        "mais rien ici ne fait ce que dit « {about} »",
+    ),
+    "unasked": (
+        "but that was a question, and {about} acts",
+        "mais c'est une question, et {about} agit",
+    ),
+    "off_topic": ("but nothing here is about “{about}”", "mais rien ici ne concerne « {about} »"),
+    "unheard": ("but “{about}” is left over", "mais « {about} » reste de côté"),
+    "unused": ("but “{about}” is not used", "mais « {about} » ne sert pas"),
+    "misplaced": ("but {about} is a mere guess", "mais {about} n'est qu'une supposition"),
+    "malformed": (
+        "but {about} is not written as the tool wants it",
+        "mais {about} n'est pas écrit comme l'outil le veut",
+    ),
+    "unsought": (
+        "but what to search for was not said",
+        "mais ce qu'il faut chercher n'a pas été dit",
+    ),
+    "miscounted": (
+        "but it may not be “{about}” that it counts",
+        "mais ce n'est peut-être pas « {about} » qu'il compte",
+    ),
     "wanted": ("{port}: not said, so it is asked", "{port} : non précisé, donc demandé"),
 }
 MAX_VALUE = 60  # characters of a value that a reason shows
