@@ -99,7 +99,7 @@ async def test_what_is_kept_is_a_composition_that_passes_the_checker(shop: Shop)
     assert (is_kept, again) == (True, False)
     assert Checker(max_steps=10).check(StoredComposition(kept, "learning", "x")) == []
     assert (kept.id, kept.intent_type, kept.steps) == (made.id, made.id, made.steps)
-    assert [example.request for example in kept.examples] == [REQUEST]
+    assert [example.request for example in kept.examples] == ["how long is {file:file}"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ draft may be played is decided as for any other, by the checker and by a person 
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -50,6 +51,8 @@ If an attempt has faults, answer with the whole plan again, without them.
 """
 
 ParamType = Literal["string", "number", "integer", "boolean", "array", "object"]
+
+logger = logging.getLogger("podium.synthesis")
 
 
 class _Written(BaseModel):
@@ -101,8 +104,8 @@ class _Answer:
 class ModelPlanner:
     """Asks a model for plans.
 
-    It takes any `PlanWriter`; nothing in Podium is one yet, so whoever wires a model hands it in.
-    `check` is the checker, with the tools as they are now.
+    It takes any `PlanWriter`: `Orchestrator.open(…, plan_writer=…)` hands it in. `check` is
+    the checker, with the tools as they are now.
     """
 
     def __init__(
@@ -136,6 +139,13 @@ class ModelPlanner:
                     text = await self._writer.write(_again(task, attempts))
                 except PodiumError as error:
                     return Writing(None, (*_told(attempts), f"the model: {error.message}"))
+                except Exception as error:
+                    # A boundary like that round a step: the writer may be anybody's.
+                    logger.exception("asking a model for a plan failed unexpectedly")
+                    said = f"the model: it failed unexpectedly ({type(error).__name__})"
+                    return Writing(None, (*_told(attempts), said))
+                if not isinstance(text, str):
+                    return Writing(None, (*_told(attempts), "the model: its answer is no text"))
                 answer = self._read(text, offered, request, composition_id, len(attempts))
                 if answer.draft is not None:
                     return Writing(answer.draft, answer.draft.reasons)
@@ -212,7 +222,8 @@ def _tool_shown(tool: Tool) -> dict[str, Any]:
 
 
 def _past_shown(recalled: Recalled) -> dict[str, Any]:
-    return {"request": recalled.plan.text[:REQUEST_CHARACTERS], "tools": recalled.plan.tools}
+    """Return what served a like request, without its words: they may be somebody else's."""
+    return {"tools": recalled.plan.tools, "likeness": round(recalled.likeness, 2)}
 
 
 def _draft_shown(draft: Draft) -> dict[str, Any]:
