@@ -21,7 +21,7 @@ def test_values_of_a_request_are_replaced(request_: str, params: dict[str, Any],
 
 @pytest.mark.parametrize(("sentence", "params", "holds"), CASES["sentences"])
 def test_a_sentence_is_known_to_hold_values(
-    sentence: str, params: dict[str, Any], holds: bool
+    sentence: str, params: dict[str, Any], *, holds: bool
 ) -> None:
     assert holds_values(sentence, params) is holds
 
@@ -44,7 +44,9 @@ def test_whatever_the_values_are_they_are_gone(one: str, other: str) -> None:
         ("the 5 newest notes", False),
     ],
 )
-def test_a_plan_that_repeats_a_value_of_its_request_is_known(request_: str, repeats: bool) -> None:
+def test_a_plan_that_repeats_a_value_of_its_request_is_known(
+    request_: str, *, repeats: bool
+) -> None:
     steps = json.dumps([{"arguments": {"to": "Ana@X.org", "limit": 5}}])
 
     assert repeats_values(steps, request_) is repeats

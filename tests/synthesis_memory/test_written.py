@@ -253,3 +253,15 @@ async def test_it_is_shown_what_served_like_requests_without_their_words_and_the
     assert shown["past"] == [{"tools": ["files.read", "mail.send"], "likeness": 0.8}]
     assert "Tom" not in writer.tasks[0].material
     assert shown["drafts"][0]["steps"][0]["tool_id"] == "read"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (ValueError("no such model"), "the model: it failed unexpectedly (ValueError)"),
+        (None, "the model: its answer is no text"),
+    ],
+    ids=["it raises", "no text"],
+)
+async def test_a_writer_that_does_not_keep_its_word_is_a_reason(answer: Any, reason: str) -> None:
+    assert (await planned(FakePlanWriter(answer))).reasons == (reason,)
