@@ -45,6 +45,7 @@ from podium.text.clean import shortened
 
 MOST_TOOLS = 2_000  # that a plan is made of
 GATHER_SECONDS = 5.0  # for servers never tried; then what is known has to do
+RANK_SECONDS = 1.0  # for the tools that fit a request best; then any order has to do
 MAKE_SECONDS = 3.0  # for the drafts of one request; some 50 ms once what was served is learnt
 PAST_SECONDS = 60.0  # what was served before is looked up again after so long, at the earliest
 LEAST_CONFIDENCE = 0.5  # below it nothing is proposed
@@ -232,7 +233,7 @@ class Synthesis:
         """Return the tools, the likeliest to serve a request first."""
         tools = {tool.full_name: tool for tool in live.values()}
         names = list(sketch.tools if sketch else ())
-        with anyio.move_on_after(GATHER_SECONDS):
+        with anyio.move_on_after(RANK_SECONDS):
             matches = await self._upstreams.search(text, MAX_TOOLS)
             names += [match.tool.full_name for match in matches]
         return [tools[name] for name in dict.fromkeys((*names, *tools)) if name in tools]

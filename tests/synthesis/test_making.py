@@ -15,7 +15,7 @@ from podium.domain.execution import Execution
 from podium.domain.ports import PlanWriter
 from podium.domain.redaction import Redactor
 from podium.domain.synthesis import PastPlan, WritingTask
-from podium.domain.tool import Tool
+from podium.domain.tool import Tool, ToolMatch
 from podium.synthesis import MOST_WRITING, PAST_SECONDS, Makers, Synthesis
 from podium.testing import FakeClock, FakePlanWriter, FakeUpstreams, FixedPlans
 from tests.synthesis.workspaces import Recording, Scripted
@@ -48,20 +48,35 @@ class Files:
         raise AssertionError((composition_id, content))
 
 
+class Silent(FakeUpstreams):
+    """Upstreams of which one never comes to an end of its start."""
+
+    async def search(self, query: str, limit: int) -> list[ToolMatch]:
+        await anyio.sleep_forever()
+        raise AssertionError((query, limit))
+
+
 class Shop:
     """Synthesis, and the fakes around it."""
 
-    def __init__(self, *known: StoredComposition, plan_writer: PlanWriter | None = None) -> None:
-        self.upstreams, self.clock, self.past = FakeUpstreams(), FakeClock(), FixedPlans()
+    def __init__(
+        self,
+        *known: StoredComposition,
+        plan_writer: PlanWriter | None = None,
+        upstreams: FakeUpstreams | None = None,
+    ) -> None:
+        self.upstreams = upstreams or FakeUpstreams()
+        self.clock, self.past = FakeClock(), FixedPlans()
         self.sketchers: list[Recording] = []
         self.planner, self.files = Scripted(), Files()
         self.planner.go.set()
         for name in ("file_info", "read_file", "write_file", "search_files"):
             self.upstreams.add(f"files.{name}", _nothing)
+        self.known_tools: tuple[Tool, ...] = ()
         self.synthesis = Synthesis(
             Makers(self._sketcher, lambda _: self.planner),
             upstreams=self.upstreams,
-            known_tools=tuple,
+            known_tools=lambda: self.known_tools,
             past=self.past,
             library=CompositionLibrary(known),
             checker=Checker(max_steps=10),
@@ -199,6 +214,20 @@ async def test_a_plan_that_repeats_words_of_its_request_is_not_kept(shop: Shop) 
     bound = made.model_copy(update={"id": "bound", "steps": (fixed,)})
 
     assert not await shop.synthesis.keep(bound, run_of(bound))
+
+
+@pytest.mark.slow
+async def test_what_is_known_has_to_do_where_servers_do_not_come_up() -> None:
+    writer = FakePlanWriter("no")
+    shop = Shop(upstreams=Silent(), plan_writer=writer)
+    shop.known_tools = (await shop.upstreams.tool("files", "file_info"),)
+    with anyio.fail_after(20):
+        made = await shop.made()
+        none = await shop.synthesis.intents("tell me a joke", "en")
+
+    assert made.id.startswith("file_size_")
+    assert none == ()
+    assert len(json.loads(writer.tasks[0].material)["tools"]) == 1
 
 
 async def test_a_model_is_shown_the_tools_of_like_requests_first() -> None:
