@@ -23,6 +23,7 @@ from podium.compositions.keeping import holds_values, repeats_values, without_va
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.synthesizer.written import MAX_TOOLS, ModelPlanner
 from podium.domain.composition import (
+    OPEN_PARAM,
     Alternative,
     Composition,
     CompositionExample,
@@ -56,6 +57,7 @@ BASE_CHARACTERS = 55  # of an id, before the hash of what it does
 HASH_CHARACTERS = 8
 REQUEST_CHARACTERS = 1_000  # of a request kept in a file
 NAME_CHARACTERS = 100
+MOST_ON_TRIAL = 500  # compositions; beyond it nothing is kept until some rise or fall
 WRITTEN = "written"  # the id of what a model writes, until its tools are known
 MADE = "(made)"  # stands for the file of a composition that has none
 
@@ -144,7 +146,7 @@ class Synthesis:
         found = [(draft, self._sound(draft, language, intent, live)) for draft in good]
         sound = [(draft, made) for draft, made in found if made is not None]
         if not sound:
-            written = await self._written(text, live, sketch, drafts)
+            written = await self._written(text, language, live, sketch, drafts)
             made = self._sound(written, language, intent, live) if written is not None else None
             return (made,) if made is not None else ()
         best, first = sound[0]
@@ -161,6 +163,9 @@ class Synthesis:
         would use again for whoever plays it next.
         """
         if self._files is None or self._library.knows(composition.id):
+            return False
+        if sum(stored.status == "learning" for stored in self._library.all()) >= MOST_ON_TRIAL:
+            logger.warning("%d compositions are on trial: no other is kept", MOST_ON_TRIAL)
             return False
         if repeats_values(json.dumps(_document(composition)["steps"]), execution.request):
             logger.info("composition %s serves one request only and is not kept", composition.id)
@@ -196,6 +201,7 @@ class Synthesis:
     async def _written(
         self,
         text: str,
+        language: str,
         live: Mapping[tuple[str, str], Tool],
         sketch: Sketch | None,
         drafts: Sequence[Draft],
@@ -214,6 +220,7 @@ class Synthesis:
                 text,
                 await self._likeliest(text, live, sketch),
                 composition_id=WRITTEN,
+                language=language,
                 nearest=sketch.nearest if sketch is not None else (),
                 drafts=drafts,
             )
@@ -303,7 +310,8 @@ class Synthesis:
     def _file_of(self, composition: Composition, execution: Execution) -> str:
         """Return the file, with no value of the request in what it says to people."""
         params = execution.params
-        words = without_values(execution.request, params)[:REQUEST_CHARACTERS]
+        asked = without_values(execution.request, params)[:REQUEST_CHARACTERS]
+        words = OPEN_PARAM.sub(r"{\g<name>}", asked)
         day = datetime.fromtimestamp(self._clock.now()).astimezone().date()
         reasons = composition.comment_ if isinstance(composition.comment_, list) else []
         named = {
@@ -316,7 +324,7 @@ class Synthesis:
                 f"Made for the request '{words}', which it served on {day}.",
                 *(reason for reason in reasons if not holds_values(reason, params)),
             ],
-            "examples": (CompositionExample(request=words),) if words else (),
+            "examples": (CompositionExample(request=asked),) if asked else (),
             **named,
         }
         document = _document(composition.model_copy(update=noted))

@@ -16,7 +16,7 @@ from podium.domain.ports import PlanWriter
 from podium.domain.redaction import Redactor
 from podium.domain.synthesis import PastPlan, WritingTask
 from podium.domain.tool import Tool, ToolMatch
-from podium.synthesis import MOST_WRITING, PAST_SECONDS, Makers, Synthesis
+from podium.synthesis import MOST_ON_TRIAL, MOST_WRITING, PAST_SECONDS, Makers, Synthesis
 from podium.testing import FakeClock, FakePlanWriter, FakeUpstreams, FixedPlans
 from tests.synthesis.workspaces import Recording, Scripted
 
@@ -204,7 +204,7 @@ async def test_words_that_hold_values_are_kept_nowhere_in_the_file(shop: Shop) -
     kept = json.loads(shop.files.texts[made.id])
 
     assert "ana" not in shop.files.texts[made.id]
-    assert kept["name"] == kept["description"] == "how long is {file:file}"
+    assert kept["name"] == kept["description"] == "how long is {file}"
 
 
 async def test_a_plan_that_repeats_words_of_its_request_is_not_kept(shop: Shop) -> None:
@@ -214,6 +214,16 @@ async def test_a_plan_that_repeats_words_of_its_request_is_not_kept(shop: Shop) 
     bound = made.model_copy(update={"id": "bound", "steps": (fixed,)})
 
     assert not await shop.synthesis.keep(bound, run_of(bound))
+
+
+async def test_beyond_a_bound_of_those_on_trial_nothing_is_kept(shop: Shop) -> None:
+    made = await shop.made()
+    many = [made.model_copy(update={"id": f"other_{n}"}) for n in range(MOST_ON_TRIAL)]
+    full = Shop(*(StoredComposition(each, "learning", "x") for each in many))
+    nearly = Shop(*(StoredComposition(each, "learning", "x") for each in many[1:]))
+
+    assert not await full.synthesis.keep(made, run_of(made))
+    assert await nearly.synthesis.keep(made, run_of(made))
 
 
 @pytest.mark.slow

@@ -71,12 +71,13 @@ async def test_what_writes_is_done_after_a_yes_in_another_process_without_the_mo
     workspace: Workspace,
 ) -> None:
     async with workspace.open(FakePlanWriter(WRITES)) as podium:
-        asked = await say(podium, "jot down ho in b.txt")
+        asked = await say(podium, "consigne-moi ça quelque part, s'il te plaît")
     before = workspace.text_of("b.txt")
     async with workspace.open() as podium:
-        done = await say(podium, "yes")
+        done = await say(podium, "oui")
 
     assert asked["question"]["id"].startswith(CONFIRM)
+    assert "- un modèle a écrit le plan" in asked["data"]["message"]
     assert before is None
     assert (done["status"], workspace.text_of("b.txt")) == ("success", "ho")
 

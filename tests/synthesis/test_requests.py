@@ -258,7 +258,7 @@ async def test_what_ran_well_is_a_file_on_trial_that_answers_the_next_time(
     assert document["id"].startswith("file_size_")
     assert document["examples"] == [{"request": "count the letters of {file:file}"}]
     assert document["$comment"][0].startswith(
-        "Made for the request 'count the letters of {file:file}', which"
+        "Made for the request 'count the letters of {file}', which"
     )
     assert document["$comment"][1:] == ["'how long' asks for the size"]
     assert document["id"] in {each["id"] for each in known}
