@@ -28,7 +28,7 @@ from podium.domain.errors import (
 from podium.domain.findings import Finding
 from podium.domain.learning import LearningRules
 from podium.domain.naming import did_you_mean
-from podium.domain.ports import Conversations
+from podium.domain.ports import Conversations, PlanWriter
 from podium.domain.redaction import Redactor, SecretReferences
 from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, UpstreamStatus
@@ -80,10 +80,12 @@ class Orchestrator(PlainOrchestrator):
         *,
         environ: Mapping[str, str] | None = None,
         makers: Makers | None = None,
+        plan_writer: PlanWriter | None = None,
     ) -> AsyncIterator[Self]:
         """Open a workspace by its folder or its `config.yaml`; upstreams start when first needed.
 
-        `makers` make compositions for requests that nothing answers, in place of Podium's own.
+        `makers` make compositions for requests that nothing answers, in place of Podium's own;
+        `plan_writer` is a model that is asked for a plan where they make none that is good enough.
 
         Raises:
             ConfigError: the configuration cannot be used.
@@ -191,6 +193,7 @@ class Orchestrator(PlainOrchestrator):
                         upstreams,
                         clock,
                         makers or _makers(data, clock, schemas),
+                        plan_writer,
                     ),
                     checkpoints=checkpoints,
                     transformers=data.transformers,
@@ -312,6 +315,7 @@ def _synthesis(
     upstreams: UpstreamPool,
     clock: SystemClock,
     makers: Makers,
+    plan_writer: PlanWriter | None,
 ) -> Synthesis | None:
     options = settings.orchestrator
     if not options.synthesis:
@@ -327,6 +331,7 @@ def _synthesis(
         clock=clock,
         redactor=Redactor(settings.secrets),
         files=LearntFolder(*map(settings.folder, folders)) if options.learning_enabled else None,
+        plan_writer=plan_writer,
     )
 
 

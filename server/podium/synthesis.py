@@ -1,14 +1,16 @@
 """A request that nothing answers to a composition made for it; what ran well to a file.
 
 Which tools, from what served like requests before; how data flows between them, from their schemas;
-then the checker, against the tools as they are now. Nothing is played here, and no tool is called.
+then the checker, against the tools as they are now. Where all that gives nothing, a model may be
+asked for a plan. Nothing is played here, and no tool is called.
 """
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -17,8 +19,11 @@ import anyio
 from anyio import to_thread
 
 from podium.compositions.checker import Checker
+from podium.compositions.keeping import holds_values, repeats_values, without_values
 from podium.compositions.library import CompositionLibrary
+from podium.compositions.synthesizer.written import MAX_TOOLS, ModelPlanner
 from podium.domain.composition import (
+    OPEN_PARAM,
     Alternative,
     Composition,
     CompositionExample,
@@ -28,25 +33,32 @@ from podium.domain.composition import (
 )
 from podium.domain.errors import PodiumError, UnknownToolError
 from podium.domain.execution import Execution
+from podium.domain.findings import Finding
 from podium.domain.intent import Intent
-from podium.domain.ports import Clock, PastPlans, Upstreams
+from podium.domain.ports import Clock, PastPlans, PlanWriter, Upstreams
 from podium.domain.redaction import Redactor
 from podium.domain.synthesis import MAX_PAST_PLANS, Draft, PastPlan, Sketch
 from podium.domain.tool import Tool
 from podium.domain.trace import LearntFiles
 from podium.domain.versions import meaning_of, tools_of
 from podium.mapping.coercion import coerce_arguments, schema_faults
+from podium.text.clean import shortened
 
 MOST_TOOLS = 2_000  # that a plan is made of
 GATHER_SECONDS = 5.0  # for servers never tried; then what is known has to do
+RANK_SECONDS = 1.0  # for the tools that fit a request best; then any order has to do
 MAKE_SECONDS = 3.0  # for the drafts of one request; some 50 ms once what was served is learnt
 PAST_SECONDS = 60.0  # what was served before is looked up again after so long, at the earliest
 LEAST_CONFIDENCE = 0.5  # below it nothing is proposed
 NEAR = 0.05  # drafts whose confidence differs by no more are to be chosen from
 MOST_CHOICES = 3
+MOST_WRITING = 4  # requests for which a model is asked at a time; the next one does without
 BASE_CHARACTERS = 55  # of an id, before the hash of what it does
 HASH_CHARACTERS = 8
 REQUEST_CHARACTERS = 1_000  # of a request kept in a file
+NAME_CHARACTERS = 100
+MOST_ON_TRIAL = 500  # compositions; beyond it nothing is kept until some rise or fall
+WRITTEN = "written"  # the id of what a model writes, until its tools are known
 MADE = "(made)"  # stands for the file of a composition that has none
 
 logger = logging.getLogger("podium.synthesis")
@@ -97,10 +109,11 @@ class Synthesis:
         clock: Clock,
         redactor: Redactor,
         files: LearntFiles | None = None,
+        plan_writer: PlanWriter | None = None,
     ) -> None:
         """`known_tools` gives the tools known without starting any upstream.
 
-        Without `files` nothing that was made is kept.
+        Without `files` nothing that was made is kept; without a `plan_writer` no model is asked.
         """
         self._upstreams = upstreams
         self._known_tools = known_tools
@@ -110,6 +123,8 @@ class Synthesis:
         self._clock = clock
         self._redactor = redactor
         self._files = files
+        self._plan_writer = plan_writer
+        self._writing = anyio.CapacityLimiter(MOST_WRITING)
         self._bench = _Bench(makers)
         self._turn = anyio.CapacityLimiter(1)
         self._plans: list[PastPlan] = []
@@ -125,13 +140,15 @@ class Synthesis:
         tools = await self._tools()
         if not tools:
             return ()
-        drafts = await self._drafts(text, language, tools)
+        drafts, sketch = await self._drafts(text, language, tools)
         good = [draft for draft in drafts if draft.confidence >= LEAST_CONFIDENCE]
         live = {(tool.server_id, tool.name): tool for tool in tools}
         found = [(draft, self._sound(draft, language, intent, live)) for draft in good]
         sound = [(draft, made) for draft, made in found if made is not None]
         if not sound:
-            return ()
+            written = await self._written(text, language, live, sketch, drafts)
+            made = self._sound(written, language, intent, live) if written is not None else None
+            return (made,) if made is not None else ()
         best, first = sound[0]
         rivals = {tools_of(best.composition): first}
         for draft, made in sound[1:]:
@@ -142,12 +159,19 @@ class Synthesis:
     async def keep(self, composition: Composition, execution: Execution) -> bool:
         """Write what was made and ran well as a file on trial; return whether it was written.
 
-        Not over another file, and not with a secret in it.
+        Not over another file, and not with a secret in it, or with values of the request that it
+        would use again for whoever plays it next.
         """
         if self._files is None or self._library.knows(composition.id):
             return False
+        if sum(stored.status == "learning" for stored in self._library.all()) >= MOST_ON_TRIAL:
+            logger.warning("%d compositions are on trial: no other is kept", MOST_ON_TRIAL)
+            return False
+        if repeats_values(json.dumps(_document(composition)["steps"]), execution.request):
+            logger.info("composition %s serves one request only and is not kept", composition.id)
+            return False
         text = self._file_of(composition, execution)
-        if self._redactor.may_be_in(text):
+        if self._redactor.may_be_in(text + json.dumps([execution.request, execution.params])):
             logger.info("composition %s holds a secret and is not kept", composition.id)
             return False
         try:
@@ -164,13 +188,62 @@ class Synthesis:
             return tuple(match.tool for match in matches)
         return tuple(self._known_tools())[:MOST_TOOLS]
 
-    async def _drafts(self, text: str, language: str, tools: tuple[Tool, ...]) -> tuple[Draft, ...]:
+    async def _drafts(
+        self, text: str, language: str, tools: tuple[Tool, ...]
+    ) -> tuple[tuple[Draft, ...], Sketch | None]:
         past, revision = await self._served(), self._library.revision
         work = partial(self._bench.drafts, text, language, tools, past, revision)
         with anyio.move_on_after(MAKE_SECONDS):
             return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._turn)
         logger.warning("no composition is made: it takes longer than %g s", MAKE_SECONDS)
-        return ()
+        return (), None
+
+    async def _written(
+        self,
+        text: str,
+        language: str,
+        live: Mapping[tuple[str, str], Tool],
+        sketch: Sketch | None,
+        drafts: Sequence[Draft],
+    ) -> Draft | None:
+        """Return the draft that a model writes; None without one, or without a place to ask it."""
+        if self._plan_writer is None:
+            return None
+        planner = ModelPlanner(self._plan_writer, partial(self._findings, live=live))
+        try:
+            self._writing.acquire_nowait()
+        except anyio.WouldBlock:
+            logger.warning("no model is asked: it is asked %d things already", MOST_WRITING)
+            return None
+        try:
+            writing = await planner.plan(
+                text,
+                await self._likeliest(text, live, sketch),
+                composition_id=WRITTEN,
+                language=language,
+                nearest=sketch.nearest if sketch is not None else (),
+                drafts=drafts,
+            )
+        finally:
+            self._writing.release()
+        if writing.draft is None:
+            reasons = self._redactor.text("; ".join(writing.reasons))
+            logger.info("a model wrote no plan: %s", reasons)
+            return None
+        composition = writing.draft.composition
+        named = composition.model_copy(update={"id": _id_after_tools(composition)})
+        return replace(writing.draft, composition=named)
+
+    async def _likeliest(
+        self, text: str, live: Mapping[tuple[str, str], Tool], sketch: Sketch | None
+    ) -> list[Tool]:
+        """Return the tools, the likeliest to serve a request first."""
+        tools = {tool.full_name: tool for tool in live.values()}
+        names = list(sketch.tools if sketch else ())
+        with anyio.move_on_after(RANK_SECONDS):
+            matches = await self._upstreams.search(text, MAX_TOOLS)
+            names += [match.tool.full_name for match in matches]
+        return [tools[name] for name in dict.fromkeys((*names, *tools)) if name in tools]
 
     async def _served(self) -> list[PastPlan]:
         """Return what was served before, read now and then; without a journal plans know less."""
@@ -220,23 +293,39 @@ class Synthesis:
     def _can_be_played(
         self, composition: Composition, live: Mapping[tuple[str, str], Tool]
     ) -> bool:
+        findings = self._findings(composition, live)
+        is_sound = all(finding.severity != "error" for finding in findings)
+        return is_sound and _leaves_effects_to_tools(composition, live)
+
+    def _findings(
+        self, composition: Composition, live: Mapping[tuple[str, str], Tool]
+    ) -> list[Finding]:
         tools: dict[tuple[str, str], Tool | PodiumError] = {
             (call.server_id, call.tool_id): UnknownToolError("there is no such tool")
             for call in all_calls(composition.steps)
         }
         stored = StoredComposition(composition, "learning", MADE)
-        findings = self._checker.check(stored, tools={**tools, **live})
-        is_sound = all(finding.severity != "error" for finding in findings)
-        return is_sound and _leaves_effects_to_tools(composition, live)
+        return self._checker.check(stored, tools={**tools, **live})
 
     def _file_of(self, composition: Composition, execution: Execution) -> str:
-        words = execution.request[:REQUEST_CHARACTERS]
+        """Return the file, with no value of the request in what it says to people."""
+        params = execution.params
+        asked = without_values(execution.request, params)[:REQUEST_CHARACTERS]
+        words = OPEN_PARAM.sub(r"{\g<name>}", asked)
         day = datetime.fromtimestamp(self._clock.now()).astimezone().date()
         reasons = composition.comment_ if isinstance(composition.comment_, list) else []
-        example = CompositionExample(request=words, params=execution.params)
+        named = {
+            field: shortened(words, NAME_CHARACTERS)
+            for field in ("name", "description")
+            if holds_values(getattr(composition, field), params)
+        }
         noted = {
-            "comment_": [f"Made for the request '{words}', which it served on {day}.", *reasons],
-            "examples": (*composition.examples, example),
+            "comment_": [
+                f"Made for the request '{words}', which it served on {day}.",
+                *(reason for reason in reasons if not holds_values(reason, params)),
+            ],
+            "examples": (CompositionExample(request=asked),) if asked else (),
+            **named,
         }
         document = _document(composition.model_copy(update=noted))
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -261,21 +350,22 @@ class _Bench:
         tools: tuple[Tool, ...],
         past: Sequence[PastPlan],
         revision: int,
-    ) -> tuple[Draft, ...]:
-        """Return drafts, best first; none while one that was given up is still being made."""
+    ) -> tuple[tuple[Draft, ...], Sketch | None]:
+        """Return drafts, best first, and the sketch; none while what was given up still goes on."""
         if not self._at_work.acquire(blocking=False):
-            return ()
+            return (), None
         try:
             sketcher, planner = self._prepared(tools, revision)
             known = {(plan.text, plan.tools): plan for plan in reversed(past)}
             sketcher.learn(plan for key, plan in known.items() if key not in self._learnt)
             self._learnt = frozenset(known)
-            return planner.plan(text, language, tools, sketcher.sketch(text))
+            sketch = sketcher.sketch(text)
+            return planner.plan(text, language, tools, sketch), sketch
         except Exception:
             # A boundary like that round a step: the makers may be anybody's, and that nothing can
             # be made is no error of the request.
             logger.exception("making a composition failed unexpectedly")
-            return ()
+            return (), None
         finally:
             self._at_work.release()
 
@@ -308,6 +398,12 @@ def _leaves_effects_to_tools(
         if isinstance(call, ToolStep | Alternative) and call.effects is not None
     }
     return all(live[server, tool].effects == effects for server, tool, effects in said)
+
+
+def _id_after_tools(composition: Composition) -> str:
+    """Return an id that says what is called: `read_file_send_mail`."""
+    names = dict.fromkeys(call.tool_id for call in all_calls(composition.steps))
+    return re.sub(r"[^a-z0-9]+", "_", "_".join(names).lower()).strip("_") or WRITTEN
 
 
 def _document(composition: Composition) -> dict[str, Any]:

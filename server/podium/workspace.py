@@ -1,11 +1,13 @@
 """The data files of a workspace to what serves a request; no upstream, no protocol."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from podium.compositions.library import CompositionFolder, CompositionLibrary, load_compositions
 from podium.config import CONFIG_NAME, Config
 from podium.domain.composition import (
+    OPEN_PARAM,
     Alternative,
     Composition,
     CompositionStep,
@@ -28,6 +30,7 @@ from podium.mapping.files import load_transformers
 from podium.mapping.transformers import Transformers
 from podium.storage.system import SystemClock
 from podium.text.actions import only_reads
+from podium.text.literals import SAMPLES
 
 
 class WorkspaceData:
@@ -133,7 +136,19 @@ def _reads_only(composition: Composition) -> bool:
 def _requests(stored: StoredComposition) -> Iterable[Asked]:
     for example in stored.composition.examples:
         if example.request:
-            yield Asked(example.request, None, example.params)
+            text, values = _filled(example.request)
+            yield Asked(text, None, {**values, **example.params})
+
+
+def _filled(request: str) -> tuple[str, dict[str, str]]:
+    """Return a request with a sample in each open place, and the samples by their params."""
+    values: dict[str, str] = {}
+
+    def sample(found: re.Match[str]) -> str:
+        text = SAMPLES.get(found["kind"] or "", "x{number}").format(number=len(values) + 1)
+        return values.setdefault(found["name"], text)
+
+    return OPEN_PARAM.sub(sample, request), {n: value.strip('"') for n, value in values.items()}
 
 
 def config_path(path: Path) -> Path:

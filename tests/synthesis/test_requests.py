@@ -267,11 +267,9 @@ async def test_what_ran_well_is_a_file_on_trial_that_answers_the_next_time(
 
     assert path.stem == document["id"] == reply["composition_id"]
     assert document["id"].startswith("file_size_")
-    assert document["examples"] == [
-        {"params": {"file": "a.txt"}, "request": "count the letters of a.txt"}
-    ]
+    assert document["examples"] == [{"request": "count the letters of {file:file}"}]
     assert document["$comment"][0].startswith(
-        "Made for the request 'count the letters of a.txt', which"
+        "Made for the request 'count the letters of {file}', which"
     )
     assert document["$comment"][1:] == ["'how long' asks for the size"]
     assert document["id"] in {each["id"] for each in known}

@@ -11,7 +11,8 @@ from typing import Any
 
 from podium import Orchestrator
 from podium.domain.composition import Composition
-from podium.domain.synthesis import Draft, PastPlan, Sketch
+from podium.domain.ports import PlanWriter
+from podium.domain.synthesis import Draft, PastPlan, Recalled, Sketch
 from podium.domain.tool import Tool
 from podium.synthesis import Makers
 
@@ -47,13 +48,15 @@ class Recording:
     """A sketcher that only remembers what it was told."""
 
     learnt: list[PastPlan] = field(default_factory=list)
+    recalls_all: bool = False
 
     def learn(self, past: Iterable[PastPlan]) -> None:
         self.learnt += past
 
     def sketch(self, text: str) -> Sketch | None:
-        known = [plan for plan in self.learnt if plan.text == text]
-        return Sketch(known[0].tools, 1.0) if known else None
+        known = [plan for plan in self.learnt if self.recalls_all or plan.text == text]
+        nearest = tuple(Recalled(plan, 0.9) for plan in known)
+        return Sketch(known[0].tools, 1.0, nearest) if known else None
 
 
 @dataclass
@@ -117,9 +120,11 @@ class Workspace:
         path.write_text(json.dumps(document), "utf-8")
         return path
 
-    def open(self) -> AbstractAsyncContextManager[Orchestrator]:
+    def open(
+        self, plan_writer: PlanWriter | None = None
+    ) -> AbstractAsyncContextManager[Orchestrator]:
         makers = Makers(lambda _: self.sketcher, lambda _: self.planner)
-        return Orchestrator.open(self.folder, makers=makers)
+        return Orchestrator.open(self.folder, makers=makers, plan_writer=plan_writer)
 
     def learning(self) -> list[Path]:
         """Return the files of compositions on trial."""

@@ -241,7 +241,7 @@ async def test_without_a_tool_that_can_be_shown_the_model_is_not_asked() -> None
     assert writer.tasks == []
 
 
-async def test_it_is_shown_what_was_done_for_like_requests_and_the_drafts() -> None:
+async def test_it_is_shown_what_served_like_requests_without_their_words_and_the_drafts() -> None:
     past = Recalled(PastPlan("Mail the notes to Tom", ("files.read", "mail.send")), 0.8)
     draft = drafted(await planned(FakePlanWriter(RIGHT)))
     writer = FakePlanWriter(RIGHT)
@@ -250,5 +250,18 @@ async def test_it_is_shown_what_was_done_for_like_requests_and_the_drafts() -> N
 
     shown = json.loads(writer.tasks[0].material)
     assert shown["request"] == REQUEST
-    assert shown["past"] == [{"request": past.plan.text, "tools": ["files.read", "mail.send"]}]
+    assert shown["past"] == [{"tools": ["files.read", "mail.send"], "likeness": 0.8}]
+    assert "Tom" not in writer.tasks[0].material
     assert shown["drafts"][0]["steps"][0]["tool_id"] == "read"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (ValueError("no such model"), "the model: it failed unexpectedly (ValueError)"),
+        (None, "the model: its answer is no text"),
+    ],
+    ids=["it raises", "no text"],
+)
+async def test_a_writer_that_does_not_keep_its_word_is_a_reason(answer: Any, reason: str) -> None:
+    assert (await planned(FakePlanWriter(answer))).reasons == (reason,)

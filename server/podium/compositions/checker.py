@@ -129,10 +129,21 @@ def _place_issues(place: Place, facts: Facts) -> Iterator[Issue]:
             yield from step_rules.body_issues(body)
 
 
+def _without_required(composition: Composition, names: Collection[str]) -> Composition:
+    """Return the composition with a schema that does not require these params."""
+    schema = composition.input_schema
+    required = (schema or {}).get("required")
+    if not names or schema is None or not isinstance(required, list):
+        return composition
+    less = {**schema, "required": [name for name in required if name not in names]}
+    return composition.model_copy(update={"input_schema": less})
+
+
 def _example_issues(composition: Composition) -> Iterator[Issue]:
     for index, example in enumerate(composition.examples):
         try:
-            checked_params(composition, example.params, is_strict=True)
+            asked = _without_required(composition, example.open_params)
+            checked_params(asked, example.params, is_strict=True)
         except InvalidParamsError as invalid:
             for fault in invalid.faults:
                 yield error(str(fault), ("examples", index))

@@ -1,5 +1,6 @@
 """Compositions as their files say it, and the plan that is made of one before it is played."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -394,11 +395,23 @@ def all_calls(steps: tuple[Step, ...]) -> Iterator[Call]:
 # --- compositions
 
 
+OPEN_PARAM = re.compile(r"\{(?P<name>[^{}\s:]{1,100})(?::(?P<kind>[a-z]{1,20}))?\}")
+
+
 class CompositionExample(FileModel):
     """Params that fit the composition's input schema; `podium check` tries them."""
 
     params: dict[str, Any] = Field(default_factory=dict)
-    request: str | None = Field(None, description="What a person would say for it.")
+    request: str | None = Field(
+        None,
+        description="What a person would say for it; `{param}` may stand for the value of a param, "
+        "`{param:file}` for one of that kind (quoted, url, email, path, file, time, number).",
+    )
+
+    @property
+    def open_params(self) -> tuple[str, ...]:
+        """The params whose values the request leaves open."""
+        return tuple(found["name"] for found in OPEN_PARAM.finditer(self.request or ""))
 
 
 class Composition(FileModel):

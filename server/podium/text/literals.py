@@ -4,6 +4,7 @@ They say nothing about which intent is meant, but they fill its params.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,16 @@ _KINDS: tuple[tuple[LiteralKind, str], ...] = (
     ("number", r"(?<![\w.])\d{1,15}(?:[.,]\d{1,10})?(?![\w])"),
 )
 _LITERAL = re.compile("|".join(f"(?P<{kind}>{source})" for kind, source in _KINDS))
+
+SAMPLES: Mapping[str, str] = {  # a value of each kind, for a text that only names the kind
+    "quoted": '"x{number}"',
+    "url": "https://x{number}.example",
+    "email": "x{number}@x.example",
+    "path": "x{number}/",
+    "file": "x{number}.txt",
+    "time": "{number}:00",
+    "number": "{number}",
+}
 
 
 @dataclass(frozen=True, slots=True)
