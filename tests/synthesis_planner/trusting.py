@@ -64,7 +64,7 @@ class Figures:
 
 def cases_of(part: str) -> list[dict[str, Any]]:
     """Return the cases of a part: `calibration` and `second_look`, which the rules were made by,
-    or `held_out`, written before them and looked at by nobody since.
+    or `held_out`: written half-way without trying it, and only its figures were looked at since.
     """
     found: list[dict[str, Any]] = json.loads((HERE / f"{part}.json").read_text("utf-8"))
     return found

@@ -193,6 +193,16 @@ class Asked:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is wanted done: by which word, if that is one; `at` is the first that looks like it."""
+
+    verb: Classes
+    at: Word | None
+    word: Word | None
+    action: str
+
+
 class Reader:
     """Reads requests in words that the tools know."""
 
@@ -277,26 +287,9 @@ class Reader:
         typed = [each for each in mentions if start <= each.start < end]
         free = [word for word in inside if not _covered(word, typed)]
         said = [word.text for word in free]
-        at = next((place for place in range(len(said)) if verb_at(said, place)), None)
-        is_told = at is not None and (at == 0 or not asks(said))
-        verb = verb_at(said, at) if at is not None and is_told else ()
-        if at is not None and verb:
-            inside = [_as_verb(word) if word == free[at] else word for word in inside]
-        if any(each.kind == "text" for each in typed) and _TELLERS.intersection(said):
-            verb = ("send", "create")
-        if not verb and asks(said):
-            verb = ("read",)
-        opening = next((place for place, word in enumerate(free) if not word.is_empty), None)
-        if not verb and opening is not None and free[opening].stems & self._deeds:
-            at, verb = opening, ("run",)
-            inside = [_as_verb(word) if word == free[at] else word for word in inside]
-        inside = _without_picks(inside)
-        text = folded.text[start:end]
-        names = self._names(folded, inside, typed)
-        found = sorted([*typed, *names], key=lambda each: each.start)
-        found += _deeds(folded, start, end, typed)
-        found += _phrases(folded, inside, found)
-        found = found[:MAX_VALUES]
+        told = self._told(free, typed)
+        inside = _without_picks([_as_verb(word) if word == told.word else word for word in inside])
+        found = self._mentions(folded, inside, typed, span)
         values = tuple(
             Value(
                 numbered + number,
@@ -306,19 +299,53 @@ class Reader:
             )
             for number, mention in enumerate(found)
         )
+        text = folded.text[start:end]
         return Clause(
             start,
             end,
-            verb,
+            told.verb,
             tuple(inside),
             values,
             _pick(said),
-            _refers(folded.text, inside, free[at] if at is not None else None),
+            _refers(folded.text, inside, told.at),
             bool(_EACH.intersection(said)) or re.search(r"\w-les(?!\w)", text) is not None,
             _each_of(inside),
             bool(_HOW_MANY.search(text)),
-            action_of(said, at) if at is not None and is_told else "",
+            told.action,
         )
+
+    def _told(self, free: Sequence[Word], typed: Sequence[Mention]) -> _Told:
+        """Return what the words of a clause that are no typed value want done."""
+        said = [word.text for word in free]
+        place = next((place for place in range(len(said)) if verb_at(said, place)), None)
+        at = free[place] if place is not None else None
+        word: Word | None = None
+        verb: Classes = ()
+        action = ""
+        if place is not None and (place == 0 or not asks(said)):
+            word, verb, action = at, verb_at(said, place), action_of(said, place)
+        if any(each.kind == "text" for each in typed) and _TELLERS.intersection(said):
+            verb = ("send", "create")
+        if not verb and asks(said):
+            verb = ("read",)
+        opening = next((each for each in free if not each.is_empty), None)
+        if not verb and opening is not None and opening.stems & self._deeds:
+            at, word, verb = opening, opening, ("run",)
+        return _Told(verb, at, word, action)
+
+    def _mentions(
+        self,
+        folded: Folded,
+        inside: Sequence[Word],
+        typed: Sequence[Mention],
+        span: tuple[int, int],
+    ) -> list[Mention]:
+        """Return everything in a clause that may be a value, the surest first."""
+        names = self._names(folded, inside, typed)
+        found = sorted([*typed, *names], key=lambda each: each.start)
+        found += _deeds(folded, *span, typed)
+        found += _phrases(folded, inside, found)
+        return found[:MAX_VALUES]
 
     def _names(
         self, folded: Folded, words: Sequence[Word], typed: Sequence[Mention]

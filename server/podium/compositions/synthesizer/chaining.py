@@ -6,7 +6,7 @@ gives it, and at last a question to the person. Only readers are ever added for 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from itertools import islice, pairwise
@@ -25,6 +25,7 @@ from podium.compositions.synthesizer.plans import (
     Growing,
     How,
     Read,
+    Source,
     Told,
     Wanted,
     span,
@@ -70,6 +71,30 @@ class Candidate:
     is_seen: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A call that is wanted: of which tool, and for which clause.
+
+    `depth` is how far below what was asked for; `chased` the argument that it is to give.
+    """
+
+    known: KnownTool
+    clause: Clause
+    number: int
+    depth: int = 0
+    chased: Port | None = None
+    is_target: bool = False
+    fit: float = 1.0
+
+    def below(self, known: KnownTool, *, clause: Clause, chased: Port | None = None) -> "Wish":
+        """Return the wish for a reader that this one needs."""
+        return Wish(known, clause, self.number, self.depth + 1, chased)
+
+
+Way = tuple[Growing, tuple[Binding, ...]]
+"""A plan, and the arguments of its next call so far."""
+
+
 @dataclass(slots=True)
 class Chaining:
     """Grows plans for one request."""
@@ -100,138 +125,101 @@ class Chaining:
             held = frozenset().union(*(each.taken for each in lent))
             kept = [v for v in clause.values if not any(t.startswith(f"{v.number}:") for t in held)]
             clause = replace(clause, values=tuple(kept))
-        grown = self._call(plan, known, clause, number, 0, None, is_target=True, fit=fit)
+        grown = self._call(plan, Wish(known, clause, number, is_target=True, fit=fit))
         return _cheapest([self._again(each, clause) for each in grown], BEAM)
 
     # --- one call
 
-    def _call(
-        self,
-        plan: Growing,
-        known: KnownTool,
-        clause: Clause,
-        number: int,
-        depth: int,
-        chased: Port | None,
-        *,
-        is_target: bool,
-        fit: float = 1.0,
-    ) -> list[Growing]:
+    def _call(self, plan: Growing, wish: Wish) -> list[Growing]:
+        """Return the plan with a call, in several ways, cheapest first."""
         self.left -= 1
         if self.left < 0 or len(plan.calls) >= MAX_STEPS:
             return []
         grown: list[Growing] = []
         tried: set[frozenset[tuple[str, frozenset[str]]]] = set()
         for most in (LIKELY, LAST_RESORT):
-            fillings = self.filler.fill(known, clause, plan.used, most=most, chased=chased)
-            if not is_target:
-                fillings = [
-                    each
-                    for each in fillings
-                    if each.port.is_required or each.cost <= SURE_OF_PRODUCER
-                ]
+            fillings = self._fillings(plan, wish, most)
             key = frozenset((each.port.name, each.taken) for each in fillings)
             if key not in tried:
                 tried.add(key)
-                grown += self._filled(
-                    plan, known, clause, number, depth, fillings, is_target=is_target, fit=fit
-                )
+                grown += self._filled(plan, wish, fillings)
         return _cheapest(grown, BEAM)
 
-    def _filled(
-        self,
-        plan: Growing,
-        known: KnownTool,
-        clause: Clause,
-        number: int,
-        depth: int,
-        fillings: Sequence[Filling],
-        *,
-        is_target: bool,
-        fit: float,
-    ) -> list[Growing]:
+    def _fillings(self, plan: Growing, wish: Wish, most: float) -> list[Filling]:
+        found = self.filler.fill(wish.known, wish.clause, plan.used, most=most, chased=wish.chased)
+        if wish.is_target:
+            return found
+        return [each for each in found if each.port.is_required or each.cost <= SURE_OF_PRODUCER]
+
+    def _filled(self, plan: Growing, wish: Wish, fillings: Sequence[Filling]) -> list[Growing]:
         """Return the plan with a call whose other arguments are found, in several ways."""
-        spent = [self.filler.spent(clause, filling) for filling in fillings]
-        words = [filling.words for filling in fillings]
-        start = replace(
-            plan, used=plan.used.union(*spent), words=plan.words.union(*words)
-        ).spending(sum(filling.cost for filling in fillings))
-        given = tuple(Binding(each.port, Given(each), each.cost) for each in fillings)
-        ways: list[tuple[Growing, tuple[Binding, ...]]] = [(start, given)]
-        filled = {filling.port.name for filling in fillings}
-        needed = [port for port in known.required if port.name not in filled]
-        if is_target:
-            needed += [port for port in known.ports if _is_open_sink(port, known, filled)]
-        needed.sort(key=lambda port: not port.is_sink)  # what is told names its own values
-        for port in needed:
+        ways = [self._begun(plan, wish, fillings)]
+        for port in _needed(wish, {filling.port.name for filling in fillings}):
             ways = [
                 (further, (*bindings, *found))
                 for grown, bindings in ways
-                for further, found in self._ways(
-                    grown, port, known, clause, number, depth, bindings
-                )
+                for further, found in self._ways(grown, port, wish, bindings)
             ]
             ways.sort(key=lambda way: way[0].cost)
             ways = ways[:BEAM]
         return [
-            grown.with_call(Call(known, number, bindings, is_target, fit))
+            grown.with_call(Call(wish.known, wish.number, bindings, wish.is_target, wish.fit))
             for grown, bindings in ways
             if len(grown.calls) < MAX_STEPS
         ]
 
+    def _begun(self, plan: Growing, wish: Wish, fillings: Sequence[Filling]) -> Way:
+        """Return the arguments that the request gives, and the plan with what they use up."""
+        spent = [self.filler.spent(wish.clause, filling) for filling in fillings]
+        words = [filling.words for filling in fillings]
+        start = replace(plan, used=plan.used.union(*spent), words=plan.words.union(*words))
+        cost = sum(filling.cost for filling in fillings)
+        return start.spending(cost), tuple(
+            Binding(each.port, Given(each), each.cost) for each in fillings
+        )
+
     # --- one argument
 
     def _ways(
-        self,
-        plan: Growing,
-        port: Port,
-        known: KnownTool,
-        clause: Clause,
-        number: int,
-        depth: int,
-        bindings: Sequence[Binding],
-    ) -> list[tuple[Growing, tuple[Binding, ...]]]:
+        self, plan: Growing, port: Port, wish: Wish, bindings: Sequence[Binding]
+    ) -> list[Way]:
         """Return the cheapest ways to fill an argument, each with the plan that it needs."""
-        found: list[tuple[Growing, tuple[Binding, ...]]] = []
-
-        def offer(grown: Growing, source: object, cost: float) -> None:
-            binding = Binding(port, source, cost)  # type: ignore[arg-type] # one of Source
-            found.append((grown.spending(cost), (binding,)))
-
-        for read, cost in self._in_plan(plan, port, known, clause, number, bindings):
-            if read.is_seen or not port.is_sink:  # else a text tells what nobody has read yet
-                offer(plan, read, cost)
-        for again, cost in () if port.is_sink else _repeated(plan, port, clause):
-            offer(plan, again, cost)
-        if port.is_sink:
-            for grown, told in self._telling(plan, known, clause, number, depth):
-                offer(grown, told, TELL)
-        if port.choices and len(port.choices) == 1:
-            offer(plan, Constant(port.choices[0]), DEFAULT / 2)
-        elif "default" in port.schema:
-            offer(plan, Constant(port.schema["default"]), DEFAULT)
-        if (
-            depth < MAX_DEPTH
-            and not port.is_sink
-            and (not found or min(w[0].cost for w in found) > plan.cost + PRODUCER)
-        ):
-            for grown, read, cost in self._produced(plan, port, known, clause, number, depth):
-                offer(grown, read, cost)
+        found = [
+            _way(grown, port, source, cost)
+            for grown, source, cost in self._at_hand(plan, port, wish, bindings)
+        ]
+        is_dear = not found or min(way[0].cost for way in found) > plan.cost + PRODUCER
+        if wish.depth < MAX_DEPTH and not port.is_sink and is_dear:
+            found += [
+                _way(grown, port, read, cost)
+                for grown, read, cost in self._produced(plan, port, wish)
+            ]
         if port.is_required:
-            offer(plan, Wanted(), ASK)
+            found.append(_way(plan, port, Wanted(), ASK))
         elif not found:
             return [(plan, ())]
         found.sort(key=lambda way: way[0].cost)
         return found[:WAYS]
 
+    def _at_hand(
+        self, plan: Growing, port: Port, wish: Wish, bindings: Sequence[Binding]
+    ) -> Iterator[tuple[Growing, Source, float]]:
+        """Yield what fills an argument without a further reader of its own, each with its cost."""
+        for read, cost in self._in_plan(plan, port, wish, bindings):
+            if read.is_seen or not port.is_sink:  # else a text tells what nobody has read yet
+                yield plan, read, cost
+        for again, cost in () if port.is_sink else _repeated(plan, port, wish.clause):
+            yield plan, again, cost
+        if port.is_sink:
+            for grown, told in self._telling(plan, wish):
+                yield grown, told, TELL
+        if port.choices and len(port.choices) == 1:
+            yield plan, Constant(port.choices[0]), DEFAULT / 2
+        elif "default" in port.schema:
+            yield plan, Constant(port.schema["default"]), DEFAULT
+
     def _in_plan(
-        self,
-        plan: Growing,
-        port: Port,
-        known: KnownTool,
-        clause: Clause,
-        number: int,
-        bindings: Sequence[Binding],
+        self, plan: Growing, port: Port, wish: Wish, bindings: Sequence[Binding]
     ) -> Iterator[tuple[Read, float]]:
         """Yield the fields of earlier results that fit, each with its cost."""
         rounds = next(
@@ -242,16 +230,17 @@ class Chaining:
         for index in range(last, -1, -1):
             source = plan.calls[index]
             away = 0.04 * (last - index)
-            nearer = 0.1 if clause.has_pronoun and source.clause < number else 0.0
-            for field, likes, is_seen in self._fitting(source.known, port, known):
+            is_meant = wish.clause.has_pronoun and source.clause < wish.number
+            nearer = 0.1 if is_meant else 0.0
+            for field, likes, is_seen in self._fitting(source.known, port, wish.known):
                 cost = SEEN if is_seen else 0.1 + 0.6 * (1 - likes)
-                how, pick = self._lifted(field, port, clause, source)
+                how, pick = self._lifted(field, port, wish.clause, source)
                 if rounds is not None and how == "each" and rounds.call != index:
                     how = "pick"
                 read = Read(index, field, how, pick, is_seen=is_seen)
                 yield read, max(0.02, cost + away - nearer)
             if not self.toolbox.fields(source.known) and source.known.is_reader:
-                yield from self._guessed(index, source, port, known, away)
+                yield from self._guessed(index, source, port, wish.known, away)
 
     def _guessed(
         self, index: int, source: Call, port: Port, known: KnownTool, away: float
@@ -311,25 +300,25 @@ class Chaining:
     # --- readers added for a value
 
     def _produced(
-        self, plan: Growing, port: Port, known: KnownTool, clause: Clause, number: int, depth: int
+        self, plan: Growing, port: Port, wish: Wish
     ) -> Iterator[tuple[Growing, Read, float]]:
         """Yield the plan with a reader added that gives what an argument needs."""
-        for candidate in self._producers(port, known, clause, plan, depth):
-            source = candidate.offer.source
-            ways = self._call(plan, source, clause, number, depth + 1, port, is_target=False)
-            for grown in ways[:2]:
-                yield self._reading(grown, candidate, port, known, clause)
+        for candidate in self._producers(port, wish, plan):
+            reader = wish.below(candidate.offer.source, clause=wish.clause, chased=port)
+            for grown in self._call(plan, reader)[:2]:
+                yield self._reading(grown, candidate, port, wish)
 
     def _reading(
-        self, plan: Growing, candidate: Candidate, port: Port, known: KnownTool, clause: Clause
+        self, plan: Growing, candidate: Candidate, port: Port, wish: Wish
     ) -> tuple[Growing, Read, float]:
         """Return how an argument reads the last call of a plan, and what that costs."""
+        clause = wish.clause
         offer, is_seen = candidate.offer, candidate.is_seen
         index = len(plan.calls) - 1
         made = plan.calls[index]
         lacks = sum(isinstance(each.source, Wanted) for each in made.bindings)
         cost = PRODUCER + (1 - candidate.likes) + SCARCE * lacks
-        cost += 0.5 * (1 - self._said(offer.source, port, known, clause))
+        cost += 0.5 * (1 - self._said(offer.source, port, wish.known, clause))
         how, pick = self._lifted(offer.field, port, clause, made)
         named = None
         if how == "pick" and pick == FIRST:
@@ -370,16 +359,15 @@ class Chaining:
                 return field.name, filling
         return None
 
-    def _producers(
-        self, port: Port, known: KnownTool, clause: Clause, plan: Growing, depth: int
-    ) -> list[Candidate]:
+    def _producers(self, port: Port, wish: Wish, plan: Growing) -> list[Candidate]:
         """Return the readers most likely to give an argument, of those that the plan has not."""
+        known, clause = wish.known, wish.clause
         key = known.name, port.name, clause.start, clause.end
         if key not in self._ranked:
             self._ranked[key] = self._candidates(port, known, clause)
         taken = {call.known.name for call in plan.calls}
         free = (each for each in self._ranked[key] if each.offer.source.name not in taken)
-        return list(islice(free, max(1, PRODUCERS - depth)))
+        return list(islice(free, max(1, PRODUCERS - wish.depth)))
 
     def _candidates(self, port: Port, known: KnownTool, clause: Clause) -> list[Candidate]:
         """Return the readers that can give an argument, each with its best field, best first."""
@@ -420,18 +408,16 @@ class Chaining:
 
     # --- texts made of results
 
-    def _telling(
-        self, plan: Growing, known: KnownTool, clause: Clause, number: int, depth: int
-    ) -> Iterator[tuple[Growing, Told]]:
+    def _telling(self, plan: Growing, wish: Wish) -> Iterator[tuple[Growing, Told]]:
         """Yield what a text can be made of: what this clause names, else what came before."""
-        grown = self._objects(plan, known, clause, number, depth)
+        grown = self._objects(plan, wish)
         if grown is not None:
             yield grown, self._told(grown, range(len(plan.calls), len(grown.calls)))
         consumed = plan.consumed()
         before = [
             index
             for index, call in enumerate(plan.calls)
-            if index not in consumed and call.clause <= number and call.is_target
+            if index not in consumed and call.clause <= wish.number and call.is_target
         ]
         if before:
             yield plan, self._told(plan, before)
@@ -442,18 +428,16 @@ class Chaining:
         picks = tuple(self.asked.clauses[plan.calls[index].clause].pick for index in calls)
         return Told(calls, picks)
 
-    def _objects(
-        self, plan: Growing, known: KnownTool, clause: Clause, number: int, depth: int
-    ) -> Growing | None:
+    def _objects(self, plan: Growing, wish: Wish) -> Growing | None:
         """Return the plan with a reader for each thing that a clause wants told."""
-        if depth >= MAX_DEPTH:
+        if wish.depth >= MAX_DEPTH:
             return None
         grown, count = plan, 0
-        for part in _parts(self.asked.folded.text, clause, known):
+        for part in _parts(self.asked.folded.text, wish.clause, wish.known):
             ways = [
                 way.spending(0.5 * (1 - fit))
-                for reader, fit in self.targets.readers_of(part, known)
-                for way in self._call(grown, reader, part, number, depth + 1, None, is_target=False)
+                for reader, fit in self.targets.readers_of(part, wish.known)
+                for way in self._call(grown, wish.below(reader, clause=part))
             ]
             if ways:
                 grown, count = self._again(_cheapest(ways, 1)[0], part), count + 1
@@ -532,6 +516,18 @@ def _field_of(toolbox: Toolbox, source: KnownTool, flow: Flow, port: Port) -> Fi
     path = tuple(each for each in flow.path.split(".") if each)
     declared = (each for each in toolbox.fields(source) if each.path == path)
     return next(declared, Field(path, frozenset(), port.kind, port.words))
+
+
+def _needed(wish: Wish, filled: Collection[str]) -> list[Port]:
+    """Return the arguments that are still to be filled; what is told names its own values."""
+    needed = [port for port in wish.known.required if port.name not in filled]
+    if wish.is_target:
+        needed += [port for port in wish.known.ports if _is_open_sink(port, wish.known, filled)]
+    return sorted(needed, key=lambda port: not port.is_sink)
+
+
+def _way(grown: Growing, port: Port, source: Source, cost: float) -> Way:
+    return grown.spending(cost), (Binding(port, source, cost),)
 
 
 def _is_open_sink(port: Port, known: KnownTool, filled: Iterable[str]) -> bool:

@@ -72,7 +72,8 @@ _EXAMPLES = re.compile(r"(?:such as|e\.g\.,?|for example|like|par exemple|comme)
 _EXAMPLE = re.compile(r"""['"`]([^'"`\s]{2,40})['"`]|([A-Za-z0-9]+(?:[/_:-][A-Za-z0-9_]+)+)""")
 _NAMED_CHOICE = re.compile(r"\(['\"](\w+)['\"]\)")
 LEAST_CHOICES = 2  # in a description, from which on they are taken for all there are
-_MARKS = "/_:-"
+_MARKS = "/_:"
+_ZONES = frozenset({"UTC", "GMT"})  # without an area
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,8 @@ def _of_words(
     tools = [call.known for call in calls]
     used = [value for value in clause.values if _is_used(value, plan)]
     for place, word in enumerate(clause.content):
-        if (
-            word.text in _SILENT
-            or word.start in plan.words
-            or any(_holds(value, word) for value in used)
-        ):
-            continue
-        if not _explains(tools, word, toolbox):
+        is_used = word.start in plan.words or any(_holds(value, word) for value in used)
+        if not is_used and word.text not in _SILENT and not _explains(tools, word, toolbox):
             yield Doubt("unheard" if place else "off_topic", word.text)
     for value in clause.values:
         if value.mention.kind in TYPED and not any(_overlap(value, each) for each in used):
@@ -297,7 +293,7 @@ def _is_introduced(value: Value, filling: Filling) -> bool:
 
 def _is_like_examples(value: object, port: Port) -> bool:
     """Return whether a text has the marks of all examples (`Area/City`), or is a named choice."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (port.kind == "timezone" and value in _ZONES):
         return True
     about = described(port.schema)
     named = _NAMED_CHOICE.findall(about)
@@ -311,5 +307,11 @@ def _marks_of(description: str) -> frozenset[str]:
         for found in _EXAMPLES.finditer(description)
         for quoted, plain in _EXAMPLE.findall(found[1])
     ]
-    marked = [frozenset(mark for mark in _MARKS if mark in each) for each in examples]
+    marked = [frozenset(_MARKS) & frozenset(each) | _hyphen_of(each) for each in examples]
     return frozenset.intersection(*marked) if marked else frozenset()
+
+
+def _hyphen_of(example: str) -> frozenset[str]:
+    """Return the hyphen of a number or an id: that of a name is chance."""
+    is_coded = "-" in example and any(each.isdigit() for each in example)
+    return frozenset("-" if is_coded else "")

@@ -127,6 +127,19 @@ class Filling:
 
 
 @dataclass(frozen=True, slots=True)
+class _Worded:
+    """What of a value's words an argument takes, and what that costs at first.
+
+    `is_named`: other words of it say which argument that is.
+    """
+
+    words: tuple[Word, ...]
+    text: str
+    base: float
+    is_named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Filler:
     """Fills arguments from one request; `nouns` are what all tools are about, seldom values."""
 
@@ -243,58 +256,65 @@ class Filler:
     ) -> Iterator[Filling]:
         mention = value.mention
         base = _COSTS[mention.kind].get(port.kind)
-        if base is None:
+        worded = None if base is None else self._worded(value, port, known, base)
+        if worded is None:
             return
-        text = mention.text
-        words, is_named = value.words, False
-        if mention.kind == "phrase":
-            named = port.words | frozenset(name_words(port.name))
-            words = _without(value.words, frozenset(known.nouns))
-            bare = _without(words, named - GENERIC)
-            if not words:
-                return
-            if not bare:  # it is called what the argument is: "the living room" for a room
-                base, bare = base + _CALLED_SO, words
-            base += _EXPLAINED * _explained(bare, known)
-            base += _NAMES_TOOLS * sum(bool(w.stems & self.nouns) for w in bare if not w.is_empty)
-            is_named = bare != words
-            if port.kind == "path" and _is_of_folder(value.words, words, port):
-                base, is_named = min(base, _NAMED_PATH), True
-            words = bare
-            text = self.asked.folded.original(words[0].start, words[-1].end)
         if mention.kind == "date" and value.place.preposition in ("since", "depuis"):
             mention = replace(mention, value=_past(mention.value, self.asked.now))
-        converted = self._converted(mention, text, port, clause)
-        if converted is None:
+        converted = self._converted(mention, worded.text, port, clause)
+        if converted is None or not _is_valid(converted[0], port):
+            return
+        is_quoted_id = port.kind == "id" and mention.kind == "quoted"
+        if is_quoted_id and not _LOOKS_LIKE_ID.search(worded.text):
             return
         result, part = converted
-        if port.kind == "id" and mention.kind == "quoted" and not _LOOKS_LIKE_ID.search(text):
-            return
-        if port.kind == "id" and self._is_of_another(value, port):
-            base += _OF_ANOTHER
-        if mention.kind == "number" and port.kind == "id" and value.place.preposition in _SOMETIME:
-            base += _OF_ANOTHER
-        signs = _signs(value, port, known, chased)
-        cost = max(0.02, base - (max(signs, _NOUN_BEFORE) if is_named else signs))
-        if mention.kind in ("name", "phrase", "path") and _is_one_of(text, port, clause):
-            cost += _NOT_ONE
-        if mention.kind == "path" and _is_other_path(text, port):
-            cost += _OTHER_PATH
-        if mention.kind in ("name", "phrase") and value.place.preposition in _SOMEWHERE:
-            cost += 0.4 * (port.kind in ("query", "title", "content") and cost >= base)
-        is_bare = mention.kind in ("name", "phrase", "quoted") and cost >= base
-        if is_bare and not port.is_required:
-            cost += _BARE
-        if not _is_valid(result, port):
-            return
         yield Filling(
             port,
             [result] if port.is_list else result,
-            cost,
+            self._cost(value, worded, port, clause, _signs(value, port, known, chased)),
             frozenset({f"{value.number}:{part}"}),
-            frozenset(word.start for word in words),
-            text,
+            frozenset(word.start for word in worded.words),
+            worded.text,
         )
+
+    def _worded(self, value: Value, port: Port, known: KnownTool, base: float) -> _Worded | None:
+        """Return what of a value's words an argument takes; None where nothing is left."""
+        if value.mention.kind != "phrase":
+            return _Worded(value.words, value.mention.text, base)
+        named = port.words | frozenset(name_words(port.name))
+        words = _without(value.words, frozenset(known.nouns))
+        bare = _without(words, named - GENERIC)
+        if not words:
+            return None
+        if not bare:  # it is called what the argument is: "the living room" for a room
+            base, bare = base + _CALLED_SO, words
+        base += _EXPLAINED * _explained(bare, known)
+        base += _NAMES_TOOLS * sum(bool(w.stems & self.nouns) for w in bare if not w.is_empty)
+        is_named = bare != words
+        if port.kind == "path" and _is_of_folder(value.words, words, port):
+            base, is_named = min(base, _NAMED_PATH), True
+        text = self.asked.folded.original(bare[0].start, bare[-1].end)
+        return _Worded(bare, text, base, is_named)
+
+    def _cost(
+        self, value: Value, worded: _Worded, port: Port, clause: Clause, signs: float
+    ) -> float:
+        """Return what a value costs in an argument, by its kind and by what stands beside it."""
+        kind, place = value.mention.kind, value.place
+        base = worded.base
+        if port.kind == "id" and self._is_of_another(value, port):
+            base += _OF_ANOTHER
+        if kind == "number" and port.kind == "id" and place.preposition in _SOMETIME:
+            base += _OF_ANOTHER
+        cost = max(0.02, base - (max(signs, _NOUN_BEFORE) if worded.is_named else signs))
+        if kind in ("name", "phrase", "path") and _is_one_of(worded.text, port, clause):
+            cost += _NOT_ONE
+        if kind == "path" and _is_other_path(worded.text, port):
+            cost += _OTHER_PATH
+        if kind in ("name", "phrase") and place.preposition in _SOMEWHERE:
+            cost += 0.4 * (port.kind in ("query", "title", "content") and cost >= base)
+        is_bare = kind in ("name", "phrase", "quoted") and cost >= base
+        return cost + _BARE * (is_bare and not port.is_required)
 
     def _is_of_another(self, value: Value, port: Port) -> bool:
         """Return whether the noun before an id says that it is that of something else."""
