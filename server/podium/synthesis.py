@@ -167,7 +167,7 @@ class Synthesis:
         if sum(stored.status == "learning" for stored in self._library.all()) >= MOST_ON_TRIAL:
             logger.warning("%d compositions are on trial: no other is kept", MOST_ON_TRIAL)
             return False
-        if repeats_values(json.dumps(_document(composition)["steps"]), execution.request):
+        if repeats_values(_document(composition)["steps"], execution.request):
             logger.info("composition %s serves one request only and is not kept", composition.id)
             return False
         text = self._file_of(composition, execution)
@@ -312,6 +312,7 @@ class Synthesis:
         params = execution.params
         asked = without_values(execution.request, params)[:REQUEST_CHARACTERS]
         words = OPEN_PARAM.sub(r"{\g<name>}", asked)
+        served = f"the request '{words}'" if words else "a request"
         day = datetime.fromtimestamp(self._clock.now()).astimezone().date()
         reasons = composition.comment_ if isinstance(composition.comment_, list) else []
         named = {
@@ -321,7 +322,7 @@ class Synthesis:
         }
         noted = {
             "comment_": [
-                f"Made for the request '{words}', which it served on {day}.",
+                f"Made for {served}, which it served on {day}.",
                 *(reason for reason in reasons if not holds_values(reason, params)),
             ],
             "examples": (CompositionExample(request=asked),) if asked else (),
