@@ -227,8 +227,7 @@ class Synthesis:
         finally:
             self._writing.release()
         if writing.draft is None:
-            reasons = self._redactor.text("; ".join(writing.reasons))
-            logger.info("a model wrote no plan: %s", reasons)
+            logger.warning("no plan by a model: %s", self._redactor.text(writing.reasons[-1]))
             return None
         composition = writing.draft.composition
         named = composition.model_copy(update={"id": _id_after_tools(composition)})
