@@ -167,7 +167,7 @@ class Synthesis:
         if sum(stored.status == "learning" for stored in self._library.all()) >= MOST_ON_TRIAL:
             logger.warning("%d compositions are on trial: no other is kept", MOST_ON_TRIAL)
             return False
-        if repeats_values(json.dumps(_document(composition)["steps"]), execution.request):
+        if repeats_values(_document(composition)["steps"], execution.request):
             logger.info("composition %s serves one request only and is not kept", composition.id)
             return False
         text = self._file_of(composition, execution)
@@ -227,8 +227,7 @@ class Synthesis:
         finally:
             self._writing.release()
         if writing.draft is None:
-            reasons = self._redactor.text("; ".join(writing.reasons))
-            logger.info("a model wrote no plan: %s", reasons)
+            logger.warning("no plan by a model: %s", self._redactor.text(writing.reasons[-1]))
             return None
         composition = writing.draft.composition
         named = composition.model_copy(update={"id": _id_after_tools(composition)})
@@ -312,6 +311,7 @@ class Synthesis:
         params = execution.params
         asked = without_values(execution.request, params)[:REQUEST_CHARACTERS]
         words = OPEN_PARAM.sub(r"{\g<name>}", asked)
+        served = f"the request '{words}'" if words else "a request"
         day = datetime.fromtimestamp(self._clock.now()).astimezone().date()
         reasons = composition.comment_ if isinstance(composition.comment_, list) else []
         named = {
@@ -321,7 +321,7 @@ class Synthesis:
         }
         noted = {
             "comment_": [
-                f"Made for the request '{words}', which it served on {day}.",
+                f"Made for {served}, which it served on {day}.",
                 *(reason for reason in reasons if not holds_values(reason, params)),
             ],
             "examples": (CompositionExample(request=asked),) if asked else (),

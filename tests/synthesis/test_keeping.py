@@ -40,6 +40,7 @@ def test_whatever_the_values_are_they_are_gone(one: str, other: str) -> None:
     ("request_", "repeats"),
     [
         ("mail the notes to ana@x.org", True),
+        ("lis c:\\notes\\été.md", True),
         ("send 'see you at ANA@x.org' to Tom", False),
         ("the 5 newest notes", False),
     ],
@@ -47,6 +48,6 @@ def test_whatever_the_values_are_they_are_gone(one: str, other: str) -> None:
 def test_a_plan_that_repeats_a_value_of_its_request_is_known(
     request_: str, *, repeats: bool
 ) -> None:
-    steps = json.dumps([{"arguments": {"to": "Ana@X.org", "limit": 5}}])
+    steps = [{"arguments": {"to": ["Ana@X.org"], "in": "C:\\notes\\Été.md", "limit": 5}}]
 
     assert repeats_values(steps, request_) is repeats

@@ -251,6 +251,17 @@ async def test_a_model_is_shown_the_tools_of_like_requests_first() -> None:
     assert len(shown["tools"]) == 4
 
 
+async def test_the_log_says_why_without_a_secret(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (JournalError(f"key {CANARY} is unknown"), ValueError(f"?key={CANARY}")):
+        shop = Shop(plan_writer=FakePlanWriter(error))
+
+        assert await shop.synthesis.intents("tell me a joke", "en") == ()
+
+    assert CANARY not in caplog.text
+    assert "key [redacted] is unknown" in caplog.text
+    assert "failed unexpectedly (ValueError)" in caplog.text
+
+
 async def test_a_model_is_asked_for_a_few_requests_at_a_time() -> None:
     writer = Waiting()
     shop = Shop(plan_writer=writer)

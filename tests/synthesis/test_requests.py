@@ -397,3 +397,38 @@ async def test_what_served_before_is_told_to_the_sketcher_once(workspace: Worksp
         ("read a.txt", ("files.read_file",)),
     }
     assert len(workspace.sketcher.learnt) == 2
+
+
+@pytest.mark.parametrize(
+    ("example", "request_", "params"),
+    [
+        (
+            "reveal the {count:number} newest lines of {file:file}",
+            "please reveal the 7 newest lines of b.txt",
+            {"count": 7, "file": "b.txt"},
+        ),
+        (
+            "montre les dernières lignes de {file:file}",
+            "montre-moi les dernières lignes de b.txt",
+            {"file": "b.txt"},
+        ),
+        (
+            "reveal lines by {file:email} only",
+            "reveal lines by ana@x.org only please",
+            {"file": "ana@x.org"},
+        ),
+    ],
+)
+async def test_an_example_with_open_places_teaches_where_values_stand(
+    workspace: Workspace, example: str, request_: str, params: dict[str, Any]
+) -> None:
+    count = {"type": "integer"}
+    schema = {**READ["input_schema"], "properties": {"file": {"type": "string"}, "count": count}}
+    known = {"id": "tail", "intent_type": "tail", "input_schema": schema}
+    workspace.write("templates", {**READ, **known, "examples": [{"request": example}]})
+
+    async with workspace.open() as podium:
+        intent = podium.analyse(request_).intent
+
+    assert intent is not None
+    assert (intent.type, intent.matched_by, intent.params) == ("tail", "heuristic", params)

@@ -6,12 +6,15 @@ request are the business of who asked. So values become `{param}`, and what else
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from podium.domain.composition import OPEN_PARAM
 from podium.text.folding import Folded, fold, fold_text
 from podium.text.literals import MAX_LITERALS, literals
 
+MAX_CHARACTERS = 4_000  # of a request whose words are looked at
+MAX_VALUES = 200  # of all params together
 CUT = "…"  # stands for a value that is no param, and where something was cut off
 _QUOTES = re.compile(r"[\"'“”«»‘’`]")
 _WORD = re.compile(r"[^\W\d_]")
@@ -21,13 +24,15 @@ _Span = tuple[int, int, str]
 
 
 def without_values(text: str, params: Mapping[str, Any]) -> str:
-    """Return a request with `{name}` in place of each param's value; "" if nothing else is said.
+    """Return a request with `{name}` in place of each param's value.
+
+    It is "" where nothing else is said, or too much.
 
     A literal (a number, a path, an address, a quoted text, a time) that holds a value goes with it,
     as `{name:kind}`; any other becomes `…`: it may be a value that was written in another way.
     """
     folded = fold(text)
-    spans = _spans(folded, params)
+    spans = _spans(folded, params) if len(text) <= MAX_CHARACTERS else None
     if spans is None:
         return ""
     pieces, at = [], 0
@@ -45,22 +50,21 @@ def holds_values(text: str, params: Mapping[str, Any]) -> bool:
     return CUT in text or without_values(bare, params) != bare
 
 
-def repeats_values(text: str, request: str) -> bool:
-    """Return whether a text holds a name, an address or a quotation of a request, word for word."""
-    held = fold_text(text)
-    return any(
-        literal.kind not in ("number", "time") and fold_text(literal.text) in held
-        for literal in literals(fold(request))
-    )
+def repeats_values(value: Any, request: str) -> bool:
+    """Return whether JSON holds a path, an address or a quotation of a request, word for word."""
+    found = literals(fold(request[:MAX_CHARACTERS]))
+    said = [fold_text(each.text) for each in found if each.kind not in ("number", "time")]
+    held = [fold_text(leaf) for leaf in _leaves(value)] if said else []
+    return len(found) == MAX_LITERALS or any(each in leaf for leaf in held for each in said)
 
 
 def _spans(folded: Folded, params: Mapping[str, Any]) -> list[_Span] | None:
     """Return what is replaced, in its order, and by what; None where that cannot be told."""
-    found = literals(folded)
-    if len(found) == MAX_LITERALS:  # there may be more
+    found, said = literals(folded), list(islice(_values(params), MAX_VALUES))
+    if len(found) == MAX_LITERALS or len(said) == MAX_VALUES:  # there may be more
         return None
     spans: list[_Span] = []
-    wanted = [(fold_text(value).strip(), name) for name, value in _values(params)]
+    wanted = [(fold_text(value).strip(), name) for name, value in said]
     for value, name in sorted(wanted, key=lambda each: -len(each[0])):  # the longest first
         for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", folded.text) if value else ():
             if _is_free(match.span(), spans):
@@ -71,7 +75,9 @@ def _spans(folded: Folded, params: Mapping[str, Any]) -> list[_Span] | None:
         start = min((start, *(each[0] for each in inside)))
         end = max((end, *(each[1] for each in inside)))
         spans = [each for each in spans if each not in inside]
-        spans.append((start, end, f"{inside[0][2]}:{literal.kind}" if inside else ""))
+        name = inside[0][2].partition(":")[0] if inside else ""
+        is_whole = (start, end) == (literal.start, literal.end)
+        spans.append((start, end, f"{name}:{literal.kind}" if name and is_whole else name))
     return [(start, end, f"{{{name}}}" if name else CUT) for start, end, name in sorted(spans)]
 
 

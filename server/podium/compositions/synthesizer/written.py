@@ -6,7 +6,6 @@ draft may be played is decided as for any other, by the checker and by a person 
 """
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -64,8 +63,6 @@ _PASSED = {  # what the draft tells a person, by the number of repairs
 }
 
 ParamType = Literal["string", "number", "integer", "boolean", "array", "object"]
-
-logger = logging.getLogger("podium.synthesis")
 
 
 class _Written(BaseModel):
@@ -154,9 +151,8 @@ class ModelPlanner:
                     text = await self._writer.write(_again(task, attempts))
                 except PodiumError as error:
                     return Writing(None, (*_told(attempts), f"the model: {error.message}"))
-                except Exception as error:
-                    # A boundary like that round a step: the writer may be anybody's.
-                    logger.exception("asking a model for a plan failed unexpectedly")
+                except Exception as error:  # noqa: BLE001 - the writer may be anybody's
+                    # What it says is not repeated: it may be an address with a key in it.
                     said = f"the model: it failed unexpectedly ({type(error).__name__})"
                     return Writing(None, (*_told(attempts), said))
                 if not isinstance(text, str):
