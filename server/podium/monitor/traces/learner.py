@@ -218,6 +218,18 @@ class Learner:
         entries = await self._store.learnt()
         return [await self._shown(entry) for entry in entries if not entry.is_refused]
 
+    async def proposal(self, composition_id: str) -> Proposal:
+        """Return what was learnt under a name.
+
+        Raises:
+            NotLearntError: nothing was, or it was refused.
+
+        """
+        entry = await self._named(composition_id)
+        if entry.is_refused:
+            raise _unknown(composition_id)
+        return await self._shown(entry)
+
     async def accept(self, composition_id: str, *, with_pattern: bool = True) -> Proposal:
         """Write a proposal's file, and its pattern if nothing speaks against it.
 
@@ -336,9 +348,7 @@ class Learner:
         for entry in await self._store.learnt():
             if entry.composition_id == composition_id:
                 return await self._reconciled(entry)
-        raise NotLearntError(
-            f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
-        )
+        raise _unknown(composition_id)
 
     def _learnt(self, task: str, compiled: Compiled, known: Learnt | None) -> Learnt:
         entry = known or Learnt(task, compiled.composition["id"], "")
@@ -500,6 +510,12 @@ def _diff(entry: Learnt, file: str | None) -> str:
         file.splitlines(), entry.content.splitlines(), name, f"{name} (learnt)", lineterm=""
     )
     return "\n".join(lines)
+
+
+def _unknown(composition_id: str) -> NotLearntError:
+    return NotLearntError(
+        f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
+    )
 
 
 def _taken(composition_id: str) -> NotLearntError:
