@@ -372,18 +372,20 @@ async def test_no_secret_is_ever_on_disk(tmp_path: Path) -> None:
 async def test_a_secret_argument_is_nowhere_else_on_disk_either(tmp_path: Path) -> None:
     world = World(tmp_path, traces_before_learning=1)
     key = ConversationKey("marc", "c1")
-    arguments = {"credentials": {"pin": 90210317, "word": "xyzzy plugh"}, "box": "inbox"}
+    # "session" is a word that stands in names as well.
+    arguments = {"credentials": {"pin": 90210317, "words": ["xyzzy plugh", "session"]}, "box": "in"}
     login = call("login", arguments, {"said": "xyzzy plugh", "session": "sess-1234"})
     request = "Log in with xyzzy plugh and 90210317 and read my mail"
     world.recorder.record(key, replace(login, request=request))
-    world.recorder.record(key, call("mails", {"session": "sess-1234"}, {"mails": []}))
     world.recorder.record(key, call("note", {"text": "said: xyzzy plugh"}, {"ok": True}, "write"))
+    world.recorder.record(key, call("mails", {"session": "sess-1234"}, {"mails": []}))
     world.clock.time += 1_000
 
     (outcome,) = await world.learner.sweep()
 
     assert isinstance(outcome, Proposal)
     assert world.file(outcome.composition_id).exists()
+    assert outcome.composition["steps"][-1]["input_mapping"] == {"session": "login.session"}
     for path in files_below(tmp_path):
         assert b"xyzzy" not in path.read_bytes()
         assert b"90210317" not in path.read_bytes()

@@ -235,8 +235,17 @@ def _trace(key: ConversationKey, found: _Open) -> Trace:
 
 
 def _redacted(call: TracedCall, redactor: Redactor) -> TracedCall:
-    arguments, value = redactor.value(call.arguments), redactor.value(call.value)
-    return replace(call, arguments=arguments, value=value)
+    arguments, value = _values_redacted(call.arguments, redactor), call.value
+    return replace(call, arguments=arguments, value=_values_redacted(value, redactor))
+
+
+def _values_redacted(value: Any, redactor: Redactor) -> Any:
+    """Return a value without secrets; names stay, since a secret may be a word like `data`."""
+    if isinstance(value, dict):
+        return {name: _values_redacted(item, redactor) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_values_redacted(item, redactor) for item in value]
+    return redactor.text(value) if isinstance(value, str) else value
 
 
 def without_secrets(value: Any, depth: int = 0) -> Any:
@@ -263,7 +272,8 @@ def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
     if isinstance(value, dict):
         for name, item in value.items():
             if _SECRET_NAMES.search(str(name)):
-                yield from (str(leaf) for _, leaf in leaves(item, MOST_SECRETS))
+                texts = (leaf for _, leaf in leaves(item, MOST_SECRETS) if _masked(leaf) != leaf)
+                yield from map(str, texts)
             else:
                 yield from _secrets(item, depth + 1)
 
