@@ -191,12 +191,8 @@ class Tracing:
             TracesError: the record cannot be read.
 
         """
-        for found in await self.proposals():
-            if found.composition_id == composition_id:
-                return found
-        raise NotLearntError(
-            f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
-        )
+        await self.settled()
+        return await self._learner.proposal(composition_id)
 
     async def accept(self, composition_id: str) -> Proposal:
         """Write a proposal's file, and its pattern if nothing speaks against it.

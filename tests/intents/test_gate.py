@@ -41,6 +41,18 @@ def test_a_pattern_that_takes_the_example_of_another_does_not_pass(tmp_path: Pat
     assert "'show the notes please' is taken for learnt_x" in fault
 
 
+def test_a_pattern_that_another_only_outranks_for_its_examples_does_not_pass(
+    tmp_path: Path,
+) -> None:
+    gate = gate_over(tmp_path)
+    notes = {"name": "notes", "regex": ["^(all) my notes$"], "examples": ["all my notes"]}
+    (tmp_path / "notes.json").write_text(json.dumps({"patterns": [notes]}))
+
+    (fault,) = gate.faults(proposed("^(?P<x>.+) notes$", "some good notes"))
+
+    assert fault == "'all my notes' of notes would fit it as well"
+
+
 def test_a_pattern_that_misses_its_own_example_or_is_none_does_not_pass(tmp_path: Path) -> None:
     gate = gate_over(tmp_path)
 

@@ -256,6 +256,66 @@ async def test_a_store_that_fails_loses_no_trace(tmp_path: Path) -> None:
     assert len(await world.learner.sweep()) == 1
 
 
+async def test_a_program_that_broke_off_between_file_and_record_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    last = (await world.solve_and_end(3))[-1]
+    assert isinstance(last, Proposal)
+    (noted,) = await world.store.learnt()
+    await world.store.keep(replace(noted, sha256=""))  # as if the record had not been reached
+
+    again = (await world.solve_and_end(1))[-1]
+
+    assert isinstance(again, Proposal)
+    assert (again.composition_id, again.status) == (last.composition_id, "learnt")
+
+
+async def test_a_trace_that_breaks_the_learning_does_not_stop_that_of_others(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    broken = ConversationKey("marc", "broken")
+    world.recorder.record(broken, call("find", {"q": object()}, {"id": "cus-10077"}))
+    world.recorder.record(broken, call("show", {"id": "cus-10077"}, {"n": 1}))
+
+    refused, outcome = await world.solve_and_end(1)
+
+    assert isinstance(refused, Refusal)
+    assert refused.code == "failed"
+    assert isinstance(outcome, Proposal)
+    assert await world.learner.sweep() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "composition_id", "title"),
+    [
+        ("../../etc/passwd", "etc_passwd", "../../etc/passwd"),
+        ("CON", "con_composition", "CON"),
+        ("Été à l'île", "ete_a_l_ile", "Été à l'île"),
+        ("🎉 party\x1b[31m\n2", "party_2", "🎉 party 2"),
+        ("x" * 300, "x" * 64, "x" * 79 + "…"),
+    ],
+)
+async def test_any_name_becomes_a_file_below_the_folder(
+    tmp_path: Path, name: str, composition_id: str, title: str
+) -> None:
+    world = World(tmp_path)
+    world.solve(*PEOPLE[0], "c1")
+
+    saved = await world.learner.save(ConversationKey("marc", "c1"), name)
+
+    assert (saved.composition_id, saved.composition["name"]) == (composition_id, title)
+    assert world.file(composition_id).exists()
+
+
+@pytest.mark.parametrize("name", ["", "..", "🎉", "日本語"])
+async def test_a_name_without_letters_or_digits_is_refused(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path)
+    world.solve(*PEOPLE[0], "c1")
+
+    with pytest.raises(NotLearntError, match="letters or digits"):
+        await world.learner.save(ConversationKey("marc", "c1"), name)
+
+
 async def test_saving_without_calls_says_what_to_do(tmp_path: Path) -> None:
     world = World(tmp_path)
 
@@ -307,6 +367,28 @@ async def test_no_secret_is_ever_on_disk(tmp_path: Path) -> None:
         data = path.read_bytes()
         assert CONFIGURED.encode() not in data
         assert b"correct horse" not in data
+
+
+async def test_a_secret_argument_is_nowhere_else_on_disk_either(tmp_path: Path) -> None:
+    world = World(tmp_path, traces_before_learning=1)
+    key = ConversationKey("marc", "c1")
+    # "session" is a word that stands in names as well.
+    arguments = {"credentials": {"pin": 90210317, "words": ["xyzzy plugh", "session"]}, "box": "in"}
+    login = call("login", arguments, {"said": "xyzzy plugh", "session": "sess-1234"})
+    request = "Log in with xyzzy plugh and 90210317 and read my mail"
+    world.recorder.record(key, replace(login, request=request))
+    world.recorder.record(key, call("note", {"text": "said: xyzzy plugh"}, {"ok": True}, "write"))
+    world.recorder.record(key, call("mails", {"session": "sess-1234"}, {"mails": []}))
+    world.clock.time += 1_000
+
+    (outcome,) = await world.learner.sweep()
+
+    assert isinstance(outcome, Proposal)
+    assert world.file(outcome.composition_id).exists()
+    assert outcome.composition["steps"][-1]["input_mapping"] == {"session": "login.session"}
+    for path in files_below(tmp_path):
+        assert b"xyzzy" not in path.read_bytes()
+        assert b"90210317" not in path.read_bytes()
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -67,6 +67,7 @@ def observed(compiled: Compiled | Refusal, expected: dict[str, Any]) -> dict[str
     seen = {
         "steps": steps,
         "params": compiled.params[0],
+        "title": composition["name"],
         "output": composition["output"],
         "dropped": list(compiled.evidence.dropped),
         "required": composition["input_schema"].get("required", []),

@@ -23,7 +23,7 @@ class Refusal:
     """Why no composition was made of traces; the codes are stable.
 
     `code`: empty, not_whole, too_long, too_large, contradictory, pagination, polling,
-    unexplained, too_much_work, too_many_steps, not_reproduced.
+    unexplained, too_much_work, too_many_steps, not_reproduced, failed.
     """
 
     code: str

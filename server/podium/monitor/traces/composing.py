@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from podium.monitor.traces.params import Param
 from podium.monitor.traces.steps import Builder, StepMade
 from podium.monitor.traces.values import SHORT
 from podium.text.clean import printable, shortened
+from podium.text.folding import fold, fold_text
 from podium.text.language import guess_language
 
 NAME_CHARACTERS = 80
@@ -121,9 +123,22 @@ def _title(request: str, params: Sequence[Param]) -> str:
     title = printable(request)
     for param in params:
         value = param.values.get(0)
-        if param.is_asked and isinstance(value, str | int) and len(str(value)) > 1:
-            title = title.replace(str(value), f"{{{param.name}}}", 1)
+        for part in value if isinstance(value, list) else [value]:
+            if param.is_asked and isinstance(part, str | int) and len(str(part)) > 1:
+                title = _with_holes(title, str(part), f"{{{param.name}}}")
     return shortened(" ".join(title.split()), NAME_CHARACTERS)
+
+
+def _with_holes(title: str, value: str, hole: str) -> str:
+    """Return a title with holes wherever a value is said, in whatever letter case."""
+    folded = fold(title)
+    wanted = re.escape(fold_text(value))
+    pieces, done = [], 0
+    for found in re.finditer(rf"(?<!\w){wanted}(?!\w)", folded.text):
+        start, end = folded.span(*found.span())
+        pieces += [title[done:start], hole]
+        done = end
+    return "".join([*pieces, title[done:]])
 
 
 def _input_schema(params: Sequence[Param]) -> dict[str, Any]:

@@ -359,9 +359,4 @@ def _checked(pattern: str, text: str, piece: str) -> Iterator[Transform]:
         return MISSING if found is None else found
 
     if cut(text) == piece:
-        yield Transform(f"$regex_extract({{0}}, {_braces(literal(pattern))}, 1)", cut, 5.0)
-
-
-def _braces(text: str) -> str:
-    """Return a text for `str.format`, which must not take its braces for places."""
-    return text.replace("{", "{{").replace("}", "}}")
+        yield Transform(f"$regex_extract({{0}}, {literal(pattern)}, 1)", cut, 5.0)

@@ -65,7 +65,9 @@ def literal(value: Any) -> str:
 
 
 def name_text(name: str) -> str:
-    """Return a field name as JSONata."""
+    """Return a field name as JSONata; an upstream chose it, and it must stay nothing but a name."""
+    if "`" in name:  # it cannot be escaped between backquotes
+        return f"$lookup($, {literal(name)})"
     plain = _NAME.fullmatch(name) is not None and name not in _RESERVED
     return name if plain else f"`{name}`"
 
@@ -268,6 +270,11 @@ def _after(sign: str) -> Callable[[Any], Any]:
     )
 
 
+def _filled(template: str, text: str) -> str:
+    """Return a template with a text at its place, which comes before all that others have said."""
+    return template.replace("{0}", text, 1)
+
+
 def transformed(inner: Hypothesis, transform: Transform) -> Hypothesis:
     """Return a function of what another hypothesis finds."""
 
@@ -276,7 +283,7 @@ def transformed(inner: Hypothesis, transform: Transform) -> Hypothesis:
         return MISSING if value is MISSING or value is None else transform.function(value)
 
     return Hypothesis(
-        transform.template.format(inner.text),
+        _filled(transform.template, inner.text),
         evaluate,
         "transform",
         inner.heads,
@@ -356,7 +363,7 @@ def joined_by(sign: str) -> Summary:
 def summarised(inner: Hypothesis, summary: Summary) -> Hypothesis:
     """Return a function of a list that another hypothesis finds."""
     return Hypothesis(
-        summary.template.format(inner.text),
+        _filled(summary.template, inner.text),
         lambda view: summary.function(as_list(inner.evaluate(view))),
         "transform",
         inner.heads,

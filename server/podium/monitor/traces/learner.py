@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import logging
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -25,13 +26,18 @@ from podium.domain.trace import (
 )
 from podium.mapping.expressions import Evaluator
 from podium.monitor.traces.compiler import Compiled, Refusal, compile_traces
+from podium.monitor.traces.composing import NAME_CHARACTERS
 from podium.monitor.traces.recorder import ConversationKey, Recorder
+from podium.text.clean import printable, shortened
 
 MOST_TRACES = 8  # of one task that are compiled together
 MOST_PUT_OFF = 20  # conversations that are kept for the next start
 LEAST_CALLS = 2  # one call alone is no composition, the tool itself does
 ID_CHARACTERS = 64
+_DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")  # Windows has no files of these names
 _PUT_OFF = ""  # in place of a task: what was not looked at yet
+
+logger = logging.getLogger("podium.learning")
 
 ProposalStatus = Literal["proposed", "learnt", "edited", "gone", "refused"]
 """`learnt`: its file is in compositions/learning; `edited`: a person changed that file since;
@@ -179,7 +185,7 @@ class Learner:
             return await self._saved(key, name, description)
 
     async def _saved(self, key: ConversationKey | None, name: str, description: str) -> Proposal:
-        trace = self._current(key)
+        name, trace = printable(name), self._current(key)
         task = task_of(trace)
         composition_id = _as_id(name)
         known = [entry for entry in await self._store.learnt() if entry.key != task]
@@ -192,7 +198,8 @@ class Learner:
         compiled = await self._compiled(trace)
         if isinstance(compiled, Refusal):
             raise NotLearntError(compiled.message, hint=compiled.hint)
-        compiled = renamed(compiled, composition_id, name, description)
+        title = shortened(" ".join(name.split()), NAME_CHARACTERS)
+        compiled = renamed(compiled, composition_id, title, printable(description))
         learnt = self._learnt(task, compiled, own if mine else None)
         is_written = await self._write(learnt)
         if not is_written and not mine:
@@ -210,6 +217,18 @@ class Learner:
         """Return everything that was learnt, the latest first; what was refused is not shown."""
         entries = await self._store.learnt()
         return [await self._shown(entry) for entry in entries if not entry.is_refused]
+
+    async def proposal(self, composition_id: str) -> Proposal:
+        """Return what was learnt under a name.
+
+        Raises:
+            NotLearntError: nothing was, or it was refused.
+
+        """
+        entry = await self._named(composition_id)
+        if entry.is_refused:
+            raise _unknown(composition_id)
+        return await self._shown(entry)
 
     async def accept(self, composition_id: str, *, with_pattern: bool = True) -> Proposal:
         """Write a proposal's file, and its pattern if nothing speaks against it.
@@ -285,6 +304,11 @@ class Learner:
         evaluator = self._make_evaluator()
         try:
             return _bounded(compiled_together(others, trace, evaluator), self._settings.most_steps)
+        except Exception:
+            # A boundary like that round a step: values of upstreams that nobody thought of end the
+            # learning from one conversation, or every later round would fail at it again.
+            logger.exception("no composition could be made of trace '%s'", trace.id)
+            return Refusal("failed", "learning from these calls failed unexpectedly")
         finally:
             evaluator.close()
 
@@ -305,15 +329,26 @@ class Learner:
 
     async def _record(self, task: str) -> Learnt | None:
         found = await self._store.learnt(task)
-        return found[0] if found else None
+        return await self._reconciled(found[0]) if found else None
+
+    async def _reconciled(self, entry: Learnt) -> Learnt:
+        """Return a record that knows of its file, also where a program broke off before noting it.
+
+        `_written` notes what it is about to write.
+        """
+        file = await to_thread.run_sync(self._files.read, entry.composition_id)
+        if file == entry.content:
+            entry = replace(entry, sha256=_sha256(entry.content))
+        pattern = await to_thread.run_sync(self._files.read_pattern, entry.composition_id)
+        if entry.pattern is not None and pattern == _pattern_text(entry.pattern):
+            entry = replace(entry, pattern_sha256=_sha256(pattern))
+        return entry
 
     async def _named(self, composition_id: str) -> Learnt:
         for entry in await self._store.learnt():
             if entry.composition_id == composition_id:
-                return entry
-        raise NotLearntError(
-            f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
-        )
+                return await self._reconciled(entry)
+        raise _unknown(composition_id)
 
     def _learnt(self, task: str, compiled: Compiled, known: Learnt | None) -> Learnt:
         entry = known or Learnt(task, compiled.composition["id"], "")
@@ -332,6 +367,7 @@ class Learner:
 
         The record is kept with it. A pattern that is active already follows the file's params.
         """
+        await self._store.keep(entry)
         if await self._write(entry):
             entry = replace(entry, sha256=_sha256(entry.content))
         await self._store.keep(entry)
@@ -340,7 +376,7 @@ class Learner:
             return shown
         if shown.pattern is None or shown.pattern_faults:
             return shown
-        content = _text({"patterns": [shown.pattern]})
+        content = _pattern_text(shown.pattern)
         if not await to_thread.run_sync(
             self._files.write_pattern, entry.composition_id, content, entry.pattern_sha256
         ):
@@ -476,6 +512,12 @@ def _diff(entry: Learnt, file: str | None) -> str:
     return "\n".join(lines)
 
 
+def _unknown(composition_id: str) -> NotLearntError:
+    return NotLearntError(
+        f"nothing was learnt under the name '{composition_id}'", hint="podium learn lists all"
+    )
+
+
 def _taken(composition_id: str) -> NotLearntError:
     return NotLearntError(
         f"there is a composition '{composition_id}' already", hint="give another name"
@@ -487,11 +529,15 @@ def _as_id(name: str) -> str:
     made = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:ID_CHARACTERS].strip("_")
     if not made:
         raise NotLearntError("a name needs letters or digits", hint="for example 'weekly report'")
-    return made
+    return f"{made}_composition" if _DEVICES.fullmatch(made) else made
 
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _pattern_text(pattern: dict[str, Any]) -> str:
+    return _text({"patterns": [pattern]})
 
 
 def _sha256(text: str) -> str:

@@ -1,6 +1,6 @@
 """The user's words to a proposed pattern: the values that became params are its slots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,11 +10,22 @@ from podium.monitor.traces.params import Param
 from podium.monitor.traces.wording import Words
 from podium.text.folding import fold, fold_text
 from podium.text.language import guess_language
+from podium.text.tokens import STOP_WORDS, all_words
 
 MOST_REGEXES = 5  # ways to say it
 LEAST_WORDS = 2  # of its own; a pattern of one word would take other requests
+LEAST_TELLING = 1  # of these that say what it is about; "show me ..." alone would take anything
 REQUEST_CHARACTERS = 500  # nobody says a longer one again
 REGEX_SECONDS = 0.05
+_SAID_OF_ANYTHING = """
+    show give get tell find search look say see know want need like help do make now today here
+    hey hello hi thanks thank just also again about some something anything thing things montre
+    montrer affiche afficher donne donner dis dites dire trouve trouver cherche chercher regarde
+    regarder vois voir veux voudrais veut peux peut pouvez pourrais pourriez fais fait faire va
+    bonjour salut merci svp stp plait maintenant aussi encore ici ca quoi chose choses besoin
+    aide aimerais
+"""
+_FILLERS = frozenset(_SAID_OF_ANYTHING.split())
 _ENDS = " \t\n.?!…"
 _ANY_END = r"[\s.?!…]*"  # else the last value would take the question mark
 
@@ -78,9 +89,23 @@ def _regex_of(words: Words, values: dict[str, Any], params: Sequence[Param]) -> 
         done = end
     text += f"{_literal(request[done:])}{_ANY_END}$"
     literals += f" {request[done:]}"
-    if len([word for word in literals.split() if any(map(str.isalpha, word))]) < LEAST_WORDS:
+    if not _is_telling(literals) or _says_again(literals, values):
         return None
     return text if _yields(text, words.request.strip(), values) else None
+
+
+def _is_telling(literals: str) -> bool:
+    """Return whether words are enough to know a task by, whatever stands between them."""
+    said = [word for word in all_words(literals) if any(map(str.isalpha, word))]
+    telling = [word for word in said if len(word) > 1 and word not in STOP_WORDS | _FILLERS]
+    return len(said) >= LEAST_WORDS and len(telling) >= LEAST_TELLING
+
+
+def _says_again(literals: str, values: Mapping[str, Any]) -> bool:
+    """Return whether a value is said a second time; it would stand in the pattern for ever."""
+    said = f" {' '.join(all_words(literals))} "
+    again = (" ".join(all_words(str(value))) for value in values.values())
+    return any(len(value) > 1 and f" {value} " in said for value in again)
 
 
 def _shape(param: Param, *, is_last: bool) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,8 +11,11 @@ import orjson
 from podium.domain.ports import Clock, Ids
 from podium.domain.redaction import REDACTED, Redactor
 from podium.domain.trace import Trace, TracedCall
+from podium.monitor.traces.values import leaves
 
 REQUEST_CHARACTERS = 2_000
+DEEPEST = 32  # levels of arguments that are searched for secrets
+MOST_SECRETS = 50  # texts under one name that says they are secret
 
 _SECRET_NAMES = re.compile(
     r"pass(?:word|wd|phrase|code)|mot_?de_?passe|secret|api_?key|authori[sz]ation|bearer"
@@ -41,11 +45,16 @@ class ConversationKey:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A call as it may be kept, without secrets; `request` apart, `bytes` of its JSON."""
+    """A call as it may be kept, without secrets; `request` apart, `bytes` of its JSON.
+
+    `secrets` are the texts that were taken out because of their names: the words of the request, or
+    other calls, may hold them as well.
+    """
 
     call: TracedCall
     request: str
     bytes: int
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -54,6 +63,7 @@ class _Open:
     request: str = ""
     calls: list[TracedCall] = field(default_factory=list)
     bytes: int = 0
+    secrets: set[str] = field(default_factory=set)
     is_whole: bool = True
     last_at: float = 0.0
 
@@ -113,19 +123,21 @@ class Recorder:
         """Return a call as it may be kept: nothing of the recorder is changed, on any thread."""
         size = _size(call.arguments) + _size(call.value)
         request = self._redactor.text(call.request.strip()[:REQUEST_CHARACTERS])
+        secrets = frozenset(_secrets(call.arguments))
         if size > self._bounds.call_bytes:
-            return Weighed(_cut(call), request, size)
+            return Weighed(_cut(call), request, size, secrets)
         kept = replace(
             call,
             arguments=self._redactor.value(without_secrets(call.arguments)),
             value=self._redactor.value(call.value),
             request="",
         )
-        return Weighed(kept, request, size)
+        return Weighed(kept, request, size, secrets)
 
     def keep(self, key: ConversationKey, weighed: Weighed) -> None:
         """Take a weighed call into its conversation's trace."""
         trace = self._at(key, weighed.request)
+        trace.secrets |= weighed.secrets
         if len(trace.calls) >= self._bounds.calls:
             trace.is_whole = False
         elif weighed.call.is_cut or trace.bytes + weighed.bytes > self._bounds.bytes:
@@ -210,29 +222,65 @@ def _cut(call: TracedCall) -> TracedCall:
 
 
 def _trace(key: ConversationKey, found: _Open) -> Trace:
+    redactor = Redactor(found.secrets)
     in_order = sorted(found.calls, key=lambda call: call.started_at)  # recorded as they ended
     return Trace(
         found.id,
-        tuple(in_order),
+        tuple(_redacted(call, redactor) for call in in_order) if found.secrets else tuple(in_order),
         key.user_id,
         key.conversation_id,
-        found.request,
+        redactor.text(found.request),
         found.is_whole,
     )
 
 
+def _redacted(call: TracedCall, redactor: Redactor) -> TracedCall:
+    arguments, value = _values_redacted(call.arguments, redactor), call.value
+    return replace(call, arguments=arguments, value=_values_redacted(value, redactor))
+
+
+def _values_redacted(value: Any, redactor: Redactor) -> Any:
+    """Return a value without secrets; names stay, since a secret may be a word like `data`."""
+    if isinstance(value, dict):
+        return {name: _values_redacted(item, redactor) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_values_redacted(item, redactor) for item in value]
+    return redactor.text(value) if isinstance(value, str) else value
+
+
 def without_secrets(value: Any, depth: int = 0) -> Any:
     """Return arguments without what stands under a name that says it is secret."""
-    if isinstance(value, dict) and depth < 32:
+    if isinstance(value, dict) and depth < DEEPEST:
         return {
-            key: REDACTED
-            if isinstance(item, str) and item and _SECRET_NAMES.search(str(key))
+            key: _masked(item)
+            if _SECRET_NAMES.search(str(key))
             else without_secrets(item, depth + 1)
             for key, item in value.items()
         }
-    if isinstance(value, list) and depth < 32:
+    if isinstance(value, list) and depth < DEEPEST:
         return [without_secrets(item, depth + 1) for item in value]
     return value
+
+
+def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield the texts that `without_secrets` takes out."""
+    if depth >= DEEPEST:
+        return
+    if isinstance(value, list):
+        for item in value:
+            yield from _secrets(item, depth + 1)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if _SECRET_NAMES.search(str(name)):
+                texts = (leaf for _, leaf in leaves(item, MOST_SECRETS) if _masked(leaf) != leaf)
+                yield from map(str, texts)
+            else:
+                yield from _secrets(item, depth + 1)
+
+
+def _masked(value: Any) -> Any:
+    """Return what is left of a secret: that there is one; null, truth values and "" hold none."""
+    return value if value is None or isinstance(value, bool) or value == "" else REDACTED
 
 
 def _size(value: Any) -> int:

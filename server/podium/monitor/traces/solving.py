@@ -206,7 +206,8 @@ class _Question:
         by_trace = self._by_trace()
         if by_trace is None:
             return None
-        name = self.solver.params.add(self.argument.name, by_trace, {"type": "string"})
+        schema = self.argument.schema or {"type": "string"}
+        name = self.solver.params.add(self.argument.name, by_trace, schema)
         return Solution(replace(reference(name, ()), kind="param"))
 
     def _present(self) -> list[int]:

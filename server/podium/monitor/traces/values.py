@@ -55,8 +55,10 @@ def canonical(value: Any) -> str:
         return f'"{value}'
     if isinstance(value, bool) or value is None:
         return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return repr(int(value))
     if isinstance(value, int | float):
-        return repr(int(value) if float(value).is_integer() else value)
+        return repr(value)
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=True)
 
 
