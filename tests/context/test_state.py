@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,14 @@ def test_whatever_a_result_holds_its_lists_are_bounded(result: Any) -> None:
     assert all(json_bytes(listing.model_dump()) < 100_000 for listing in found)
 
 
+@pytest.fixture(scope="module")
+def first_words_read() -> None:
+    """Have the words of references compiled, which is no part of the time of one example."""
+    read_reference("so")
+    list(spots("so"))
+
+
+@pytest.mark.usefixtures("first_words_read")
 @given(texts | spoken)
 @settings(max_examples=500)
 def test_any_text_can_be_read(text: str) -> None:
