@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from podium.answers.confirmation import account_of, plan_question
+from podium.compositions.keeping import MADE_FOR
 from podium.compositions.library import CompositionLibrary
 from podium.domain.composition import (
     Composition,
@@ -20,7 +21,6 @@ from podium.execution.preview import foresee
 from podium.mapping.expressions import Evaluator
 
 SURE = 0.75  # confidence from which a made composition that only reads is played at once
-MADE_FOR = "Made for the request"  # how `podium.synthesis` begins the comment of what it keeps
 _UNPROVEN: frozenset[CompositionStatus] = frozenset({"learning", "deprecated"})
 
 IsPinned = Callable[[str], Awaitable[bool]]

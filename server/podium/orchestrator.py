@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from podium.domain.serving import HttpLimits
 from podium.domain.tool import Tool, ToolMatch, ToolResult, UpstreamStatus
 from podium.intents.analysis import analyse, checked_request
 from podium.intents.context.memory import ConversationMemory
+from podium.intents.regexes import RegexFaultError
 from podium.learning import Learning
 from podium.mapping.transformers import Transformers
 from podium.monitor.schemas import Drift
@@ -485,7 +487,8 @@ class Orchestrator:
     async def prepare_patterns(self) -> None:
         """Compile what requests may need before they do, a little at a time."""
         for each in self._stages.matcher.library.regexes():
-            each.prepare()
+            with suppress(RegexFaultError):  # said where a request needs it
+                each.prepare()
             await anyio.lowlevel.checkpoint()
 
     def statuses(self) -> list[UpstreamStatus]:

@@ -19,7 +19,12 @@ import anyio
 from anyio import to_thread
 
 from podium.compositions.checker import Checker
-from podium.compositions.keeping import holds_values, repeats_values, without_values
+from podium.compositions.keeping import (
+    MADE_FOR,
+    holds_values,
+    repeats_values,
+    without_values,
+)
 from podium.compositions.library import CompositionLibrary
 from podium.compositions.synthesizer.written import MAX_TOOLS, ModelPlanner
 from podium.domain.composition import (
@@ -321,7 +326,7 @@ class Synthesis:
         }
         noted = {
             "comment_": [
-                f"Made for {served}, which it served on {day}.",
+                f"{MADE_FOR}{served}, which it served on {day}.",
                 *(reason for reason in reasons if not holds_values(reason, params)),
             ],
             "examples": (CompositionExample(request=asked),) if asked else (),

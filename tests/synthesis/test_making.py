@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from podium.compositions.checker import Checker
+from podium.compositions.keeping import MADE_FOR
 from podium.compositions.library import CompositionLibrary
 from podium.domain.composition import Composition, StoredComposition
 from podium.domain.errors import JournalError, TracesError
@@ -205,6 +206,17 @@ async def test_words_that_hold_values_are_kept_nowhere_in_the_file(shop: Shop) -
 
     assert "ana" not in shop.files.texts[made.id]
     assert kept["name"] == kept["description"] == "how long is {file}"
+
+
+@pytest.mark.parametrize("words", ["how long is a.txt", "a.txt"])
+async def test_whatever_is_left_of_the_words_a_file_says_that_it_was_made(
+    shop: Shop, words: str
+) -> None:
+    made = await shop.made()
+    await shop.synthesis.keep(made, run_of(made, words, file="a.txt"))
+    kept = json.loads(shop.files.texts[made.id])
+
+    assert kept["$comment"][0].startswith(MADE_FOR)
 
 
 async def test_a_plan_that_repeats_words_of_its_request_is_not_kept(shop: Shop) -> None:

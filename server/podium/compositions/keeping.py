@@ -13,6 +13,7 @@ from podium.domain.composition import OPEN_PARAM
 from podium.text.folding import Folded, fold, fold_text
 from podium.text.literals import MAX_LITERALS, literals
 
+MADE_FOR = "Made for "  # begins the first line of `$comment` in a file that was made and kept
 MAX_CHARACTERS = 4_000  # of a request whose words are looked at
 MAX_VALUES = 200  # of all params together
 CUT = "…"  # stands for a value that is no param, and where something was cut off
