@@ -52,9 +52,13 @@ def shell(environment: dict[str, str], *arguments: str) -> subprocess.CompletedP
 
 
 @contextmanager
-def started(environment: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    environment: dict[str, str], *arguments: str, in_background: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """Start `podium`; `in_background`, as a job of a script, it is born with SIGINT ignored."""
+    job = ["/bin/sh", "-c", 'trap "" INT; exec "$0" "$@"'] if in_background else []
     with subprocess.Popen(
-        [PODIUM, *arguments],
+        [*job, PODIUM, *arguments],
         cwd="/",
         env=environment,
         text=True,
@@ -126,9 +130,16 @@ def test_a_port_that_is_taken_is_said(bare: dict[str, str], made: Path) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("ending", "in_background"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+)
 async def test_an_interrupted_request_ends_quietly_and_ends_its_servers(
-    bare: dict[str, str], made: Path, tmp_path: Path, ending: signal.Signals
+    bare: dict[str, str],
+    made: Path,
+    tmp_path: Path,
+    ending: signal.Signals,
+    in_background: bool,  # noqa: FBT001 - a case
 ) -> None:
     (tmp_path / "patterns").mkdir()
     (tmp_path / "config.yaml").write_text(
@@ -137,7 +148,9 @@ async def test_an_interrupted_request_ends_quietly_and_ends_its_servers(
     )
     play = made / "compositions/templates/my_first_composition.json"
 
-    with started(bare, "-w", str(tmp_path), "run", str(play)) as process:
+    with started(
+        bare, "-w", str(tmp_path), "run", str(play), in_background=in_background
+    ) as process:
         server = await _first_child(process.pid)
         process.send_signal(ending)
         out, err = process.communicate(timeout=SECONDS)

@@ -29,7 +29,10 @@ def main() -> NoReturn:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
         else:  # a name in an odd encoding must not end the program
             stream.reconfigure(errors="backslashreplace")
-    # As Ctrl-C does it: what runs is cancelled, and the servers it started are closed.
+    # As Ctrl-C does it: what runs is cancelled, and the servers it started are closed. A shell
+    # has its background jobs ignore SIGINT; then the event loop would hear of neither.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(run(sys.argv[1:]))
 

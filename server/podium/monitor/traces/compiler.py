@@ -146,6 +146,7 @@ def _idle(builder: Builder, clean: Sequence[CleanTrace]) -> frozenset[int]:
         builder.place_of(step)
         for step in builder.steps
         if step.id not in read
+        and step.call.effects == "read"  # what a write is for is its effect
         and all(
             len(calls) == 1 and _is_given_on(calls[0].position, trace)
             for calls, trace in zip(step.calls, clean, strict=True)
