@@ -451,3 +451,15 @@ def test_many_slow_regexes_cannot_hold_up_a_request(matcher_for: MatcherFor) -> 
 
 def test_an_empty_library_answers_nothing(matcher_for: MatcherFor) -> None:
     assert matcher_for().analyse("liste les fichiers") == Analysis(None, language="fr")
+
+
+def test_a_regex_sees_few_blanks_in_a_row_and_params_keep_all_that_were_written(
+    matcher_for: MatcherFor,
+) -> None:
+    analysis = matcher_for({"name": "note", "regex": r"^note (?P<text>\S+\s{1,100}\S+)$"}).analyse(
+        text := "Note Été" + " " * 9_000 + "Œuf"
+    )
+
+    assert analysis.timed_out == ()
+    assert analysis.intent is not None
+    assert analysis.intent.params == {"text": text.removeprefix("Note ")}

@@ -12,6 +12,9 @@ from podium.text.language import Language, guess_language
 
 ENDING = "?!." + string.whitespace  # left over after a whole request without harm
 
+MOST_BLANKS = 64  # in a row that a regex sees; it may look at each of them again and again
+
+_LONGER_BLANKS = re.compile(rf"(?<=\s{{{MOST_BLANKS}}})\s+")
 _INTRODUCED = re.compile(r":\s*$")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "‘": "’", "„": "“"}
 
@@ -28,7 +31,7 @@ class Request:
     @classmethod
     def of(cls, written: str) -> "Request":
         """Fold a request."""
-        folded = fold(written)
+        folded = _with_short_blanks(fold(written))
         start = len(folded.text) - len(folded.text.lstrip())
         return cls(written, folded, folded.text.strip(), start)
 
@@ -67,6 +70,21 @@ class Request:
         rest = self.text[span[1] :]
         is_introduced = rest and not rest.strip(ENDING) and _INTRODUCED.search(self.text[: span[0]])
         return (span[0], len(self.text)) if is_introduced else span
+
+
+def _with_short_blanks(folded: Folded) -> Folded:
+    """Return a text without the blanks beyond `MOST_BLANKS`; they belong to the one before."""
+    pieces: list[str] = []
+    origins: list[int] = []
+    at = 0
+    for gap in _LONGER_BLANKS.finditer(folded.text):
+        pieces.append(folded.text[at : gap.start()])
+        origins += folded.origins[at : gap.start()]
+        at = gap.end()
+    if not pieces:
+        return folded
+    origins += folded.origins[at:]
+    return Folded(folded.source, "".join((*pieces, folded.text[at:])), origins)
 
 
 def unquoted(text: str) -> str:
