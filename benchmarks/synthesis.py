@@ -17,10 +17,8 @@ request; the machine's speed is in all of them, so compare the ratios.
 Everything was tuned by cross-validation within the past.
 """
 
-import argparse
 import json
 import math
-import os
 import random
 import statistics
 import sys
@@ -37,6 +35,10 @@ from podium.domain.synthesis import PastPlan
 from podium.domain.tool import Tool
 from podium.text.tokens import tokens
 from podium.upstreams.catalog import Catalog
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.given import data_folder
 
 VARIABLE = "PODIUM_SYNTHESIS_DATA"
 FILES = ("gnn4plan_data.json", "gnn4plan_split_ids.json", "gnn4plan_tool_desc.json")
@@ -72,7 +74,9 @@ class Data:
 
 
 def main() -> int:
-    folder = data_folder()
+    folder = data_folder(
+        "Measure which tools Podium takes for a request.", "GNN4TaskPlan", FILES, VARIABLE
+    )
     if folder is None:
         return 2
     data = read(folder)
@@ -94,22 +98,6 @@ def main() -> int:
 
 
 # --- the data
-
-
-def data_folder() -> Path | None:
-    parser = argparse.ArgumentParser(description="Measure which tools Podium takes for a request.")
-    parser.add_argument("folder", nargs="?", default=os.environ.get(VARIABLE))
-    given = parser.parse_args().folder
-    missing = [name for name in FILES if given is None or not (Path(given) / name).is_file()]
-    if not missing:
-        return Path(given)
-    where = f"in {given}" if given else "anywhere, as no folder is given"
-    print(
-        f"There is no {' and no '.join(missing)} {where}.\n"
-        f"Give the folder with the data of GNN4TaskPlan as an argument or in {VARIABLE}.",
-        file=sys.stderr,
-    )
-    return None
 
 
 def read(folder: Path) -> Data:

@@ -14,9 +14,7 @@ only; "held out" are the others. `plain BM25` is one query of all words against 
 ratio of times tells more than either, as the machine's speed is in both.
 """
 
-import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -29,6 +27,10 @@ from podium.domain.tool import Tool
 from podium.text.bm25 import Bm25
 from podium.text.tokens import tokens
 from podium.upstreams.catalog import Catalog
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.given import data_folder
 
 FRENCH = Path(__file__).with_name("data") / "tool_search_fr.json"
 VARIABLE = "PODIUM_TOOL_SEARCH_DATA"
@@ -59,7 +61,7 @@ class Score:
 
 
 def main() -> int:
-    folder = data_folder()
+    folder = data_folder("Measure the search of tools.", "Seal-Tools", FILES, VARIABLE)
     if folder is None:
         return 2
     tools = [tool_of(row) for row in rows(folder / FILES[0])]
@@ -82,22 +84,6 @@ def main() -> int:
                     reached = reached and score.hit >= hit and score.recall >= recall
     print("\nthe targets are reached" if reached else "\nA TARGET IS MISSED")
     return 0 if reached else 1
-
-
-def data_folder() -> Path | None:
-    parser = argparse.ArgumentParser(description="Measure the search of tools.")
-    parser.add_argument("folder", nargs="?", default=os.environ.get(VARIABLE))
-    given = parser.parse_args().folder
-    missing = [name for name in FILES if given is None or not (Path(given) / name).is_file()]
-    if not missing:
-        return Path(given)
-    where = f"in {given}" if given else "anywhere, as no folder is given"
-    print(
-        f"There is no {' and no '.join(missing)} {where}.\n"
-        f"Give the folder with the data of Seal-Tools as an argument or in {VARIABLE}.",
-        file=sys.stderr,
-    )
-    return None
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ from podium.compositions.graph import build_plan
 from podium.domain.composition import Composition
 from podium.domain.execution import Execution
 from podium.domain.limits import Limits
+from podium.domain.tool import Effects
 from podium.domain.trace import Trace, TracedCall
 from podium.execution.runner import Runner, RunnerSettings
 from podium.mapping.expressions import Evaluator, parse
@@ -102,7 +103,7 @@ class ToolShape:
     list_fields: tuple[str, ...] = ()
     inner: str = ""
     inner_fields: tuple[str, ...] = ()
-    effects: str = "read"
+    effects: Effects = "read"
 
 
 @dataclass(slots=True)
@@ -499,7 +500,7 @@ def _handler(shape: ToolShape, world: int, calls: list[TracedCall]) -> Any:
     async def handle(arguments: dict[str, Any]) -> Any:
         await anyio.lowlevel.checkpoint()
         value = result_of(shape, arguments, world)
-        calls.append(TracedCall("s", shape.name, dict(arguments), value, effects=shape.effects))  # type: ignore[arg-type]
+        calls.append(TracedCall("s", shape.name, dict(arguments), value, effects=shape.effects))
         return value
 
     return handle

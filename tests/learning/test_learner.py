@@ -10,6 +10,7 @@ import pytest
 
 from podium.domain.errors import NotLearntError, TracesError
 from podium.domain.redaction import REDACTED, Redactor
+from podium.domain.tool import Effects
 from podium.domain.trace import Trace, TracedCall
 from podium.mapping.expressions import Evaluator
 from podium.monitor.traces.cleaning import Refusal
@@ -80,8 +81,8 @@ class World:
         return outcomes
 
 
-def call(tool: str, arguments: dict[str, Any], value: Any, effects: str = "read") -> TracedCall:
-    return TracedCall("s", tool, arguments, value, effects=effects)  # type: ignore[arg-type]
+def call(tool: str, arguments: dict[str, Any], value: Any, effects: Effects = "read") -> TracedCall:
+    return TracedCall("s", tool, arguments, value, effects=effects)
 
 
 async def test_the_third_conversation_writes_a_learning_file(tmp_path: Path) -> None:

@@ -275,5 +275,6 @@ class ObservedSchemas:
             if rows:
                 await self._store.keep_shapes(rows)
         except BaseException:
-            self._changed |= changed
+            with self._turn:
+                self._changed |= changed
             raise
